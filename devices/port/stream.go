@@ -1,0 +1,138 @@
+package port
+
+import (
+	"errors"
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// descriptor is what os.File and net.TCPConn have in common.
+type descriptor interface {
+	io.ReadWriter
+	SetDeadline(time.Time) error
+	SetWriteDeadline(time.Time) error
+}
+
+// stream moves the bytes of one descriptor that is on Go's poller.
+type stream struct {
+	name string
+	desc descriptor
+	raw  syscall.RawConn
+
+	closed atomic.Bool
+
+	// wmu is held during a write, for as long as it blocks. The fields below
+	// belong to its holder. attempt is made once: a closure made by each
+	// TryWrite would be an allocation.
+	wmu     sync.Mutex
+	attempt func(fd uintptr)
+	tryBuf  []byte
+	tryN    int
+	tryErr  error
+}
+
+func (s *stream) init(name string, desc descriptor, raw syscall.RawConn) {
+	s.name, s.desc, s.raw = name, desc, raw
+	s.attempt = func(fd uintptr) {
+		for {
+			s.tryN, s.tryErr = syscall.Write(int(fd), s.tryBuf)
+			if s.tryErr != syscall.EINTR {
+				return
+			}
+		}
+	}
+}
+
+// Read reads at least one byte; see Port.
+func (s *stream) Read(p []byte) (int, error) {
+	n, err := s.desc.Read(p)
+	if err == nil {
+		return n, nil
+	}
+	return n, s.fault("read", err)
+}
+
+// Write writes all of p; see Port.
+func (s *stream) Write(p []byte) (int, error) {
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	if s.closed.Load() {
+		return 0, s.fault("write", os.ErrClosed)
+	}
+	n, err := s.desc.Write(p) // goes on after a short write
+	if err == nil {
+		return n, nil
+	}
+	return n, s.fault("write", err)
+}
+
+// SetWriteDeadline makes a Write that still blocks at t return
+// os.ErrDeadlineExceeded. The zero time means no deadline. TryWrite needs none.
+func (s *stream) SetWriteDeadline(t time.Time) error {
+	if s.closed.Load() {
+		return s.fault("write", os.ErrClosed)
+	}
+	return s.desc.SetWriteDeadline(t)
+}
+
+// TryWrite writes what fits now; see Port.
+func (s *stream) TryWrite(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if !s.wmu.TryLock() {
+		return 0, nil // a Write is under way, its bytes come first
+	}
+	defer s.wmu.Unlock()
+	if s.closed.Load() {
+		return 0, s.fault("write", os.ErrClosed)
+	}
+	// Control and not RawConn.Write, which refuses to try after a deadline.
+	s.tryBuf = p
+	err := s.raw.Control(s.attempt)
+	s.tryBuf = nil
+	if err == nil {
+		err = s.tryErr
+	}
+	switch err {
+	case nil:
+		return s.tryN, nil
+	case syscall.EAGAIN:
+		return 0, nil
+	}
+	return 0, s.fault("write", err)
+}
+
+// shut frees whoever blocks in Read or Write, without closing the descriptor,
+// and reports whether it is the first to do so.
+func (s *stream) shut() bool {
+	if !s.closed.CompareAndSwap(false, true) {
+		return false
+	}
+	// The error is of no use: the descriptor is about to be closed.
+	_ = s.desc.SetDeadline(time.Unix(1, 0))
+	return true
+}
+
+// fault classifies what the system said about an open port. A tty whose device
+// was unplugged reads 0 bytes or EIO and writes EIO; so does a pty whose master
+// was closed.
+func (s *stream) fault(op string, err error) error {
+	switch {
+	case s.closed.Load():
+		return &Error{Op: op, Port: s.name, Class: ErrClosed}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return err
+	case errors.Is(err, io.EOF):
+		err = nil // "EOF" tells a person nothing that "gone" does not
+	}
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		err = errno // without Go's own "write /dev/ttyUSB0:"
+	}
+	return &Error{Op: op, Port: s.name, Class: ErrGone, Err: err}
+}
