@@ -94,6 +94,9 @@ func setLowLatency(fd int) error {
 	return ioctlPtr(fd, unix.TIOCSSERIAL, unsafe.Pointer(&s))
 }
 
+// flushInput drops what the tty has received and nobody has read.
+func flushInput(fd int) error { return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIFLUSH) }
+
 func ioctlPtr(fd int, req uintptr, arg unsafe.Pointer) error {
 	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), req, uintptr(arg)); errno != 0 {
 		return errno
@@ -131,7 +134,7 @@ type LineErrors struct {
 	Overrun  uint32 // bytes lost in the UART
 	Parity   uint32
 	Break    uint32 // breaks seen; a board that resets may cause one
-	BufferOR uint32 // bytes lost between the UART and the tty
+	Buffer   uint32 // bytes lost between the UART and the tty
 }
 
 // serialICounter is struct serial_icounter_struct of linux/serial.h.
@@ -151,6 +154,6 @@ func readLineErrors(fd int) (LineErrors, error) {
 		Overrun:  uint32(c.Overrun),
 		Parity:   uint32(c.Parity),
 		Break:    uint32(c.Brk),
-		BufferOR: uint32(c.BufOverrun),
+		Buffer:   uint32(c.BufOverrun),
 	}, nil
 }

@@ -10,9 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DefaultBaud is the speed of a line whose Spec names none.
-const DefaultBaud = 115200
-
 // Opener opens ports and sees to it that what is closed gets closed: a tty with
 // bytes that a board does not take needs up to 30 s for it (closing_wait), an
 // adapter that hangs 20 s. One Opener serves all devices of a process. The zero
@@ -44,11 +41,28 @@ const (
 // done; what the driver does not let go of by then is closed later, and counts
 // as closing.
 func (o *Opener) Open(ctx context.Context, spec Spec) (Port, error) {
+	switch spec.Kind() {
+	case KindTCP:
+		return portOrNil(DialTCP(ctx, spec))
+	case KindUDP:
+		return nil, &Error{Op: "open", Port: spec.Path, Class: ErrUnsuitable, Err: errors.New("datagrams are not a stream")}
+	}
 	path, err := o.Finder.Find(spec)
 	if err != nil {
 		return nil, err
 	}
-	return o.OpenTTY(ctx, path, spec)
+	return portOrNil(o.OpenTTY(ctx, path, spec))
+}
+
+// portOrNil makes a nil pointer a nil Port.
+func portOrNil[P interface {
+	Port
+	comparable
+}](p P, err error) (Port, error) {
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // OpenTTY opens the tty at path with the baud and reset of spec.
@@ -69,12 +83,13 @@ func (o *Opener) OpenTTY(ctx context.Context, path string, spec Spec) (*TTY, err
 	// aside. The channel has no room: a port is handed over or closed.
 	done := make(chan ttyResult)
 	go func() {
+		defer o.workDone()
 		t, err := openTTY(ctx, path, n, spec)
 		if err != nil {
-			o.release(n)
+			o.set(n, "")
 		} else {
 			t.opener = o
-			o.settle(n)
+			o.set(n, nodeOpen)
 		}
 		select {
 		case done <- ttyResult{t, err}:
@@ -112,23 +127,21 @@ func (o *Opener) claim(n node, path string) error {
 	return nil
 }
 
-// settle marks n as open: opening it has ended.
-func (o *Opener) settle(n node) {
+// set notes the state of n; "" forgets it.
+func (o *Opener) set(n node, state nodeState) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.nodes[n] = nodeOpen
-	o.workDone()
+	if state == "" {
+		delete(o.nodes, n)
+		return
+	}
+	o.nodes[n] = state
 }
 
-// release forgets n: opening or closing it has ended.
-func (o *Opener) release(n node) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	delete(o.nodes, n)
-	o.workDone()
-}
-
+// workDone tells those who wait that one open or close has ended.
 func (o *Opener) workDone() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	o.work--
 	if o.work == 0 && o.idle != nil {
 		close(o.idle)
@@ -143,11 +156,9 @@ func (o *Opener) reap(t *TTY) {
 	o.work++
 	o.mu.Unlock()
 	go func() {
-		// Whoever opened the tty before us may keep it; our exclusivity must
-		// not outlive us. Both errors mean that the device is gone.
-		_ = t.raw.Control(func(fd uintptr) { _ = unix.IoctlSetInt(int(fd), unix.TIOCNXCL, 0) })
-		_ = t.file.Close()
-		o.release(t.node)
+		defer o.workDone()
+		t.letGo()
+		o.set(t.node, "")
 	}()
 }
 

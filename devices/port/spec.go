@@ -1,13 +1,24 @@
 package port
 
-// Spec says which port a device is on and how to open it.
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// Spec says which port a device is on and how to open it. Specs are comparable.
 type Spec struct {
 	// Path is a device node or a link to one, tcp://host:port or
 	// udp://host:port. Either Path or USB is given.
 	Path string
-	USB  USB
+	// USB finds a device node by the identity of its adapter.
+	USB USB
 	// Baud is the speed of the line in bits a second. 0 means DefaultBaud.
-	Baud  int
+	Baud int
+	// Reset says what opening does to the board. "" means ResetNever.
 	Reset Reset
 }
 
@@ -20,7 +31,200 @@ type USB struct {
 // Reset says what opening a tty does to the board.
 type Reset string
 
+// What opening a tty does to the board.
 const (
-	ResetNever Reset = ""      // nothing, if the adapter permits
+	ResetNever Reset = "never" // nothing: DTR and RTS are left to the kernel
 	ResetPulse Reset = "pulse" // EN is pulled low for 100 ms
 )
+
+// DefaultBaud is the speed of a line whose Spec names none.
+const DefaultBaud = 115200
+
+// The speeds that ParseSpec accepts, in bits a second. What an adapter can do
+// is known only when it is opened.
+const (
+	MinBaud = 50
+	MaxBaud = 12_000_000
+)
+
+// Kind tells how a Spec is opened.
+type Kind uint8
+
+// The kinds of ports.
+const (
+	KindTTY Kind = iota // Opener.Open: a tty or pty
+	KindTCP             // Opener.Open: a serial server
+	KindUDP             // ListenUDP: datagrams
+)
+
+const (
+	schemeTCP = "tcp://"
+	schemeUDP = "udp://"
+)
+
+// Kind returns how s is opened.
+func (s Spec) Kind() Kind {
+	switch {
+	case strings.HasPrefix(s.Path, schemeTCP):
+		return KindTCP
+	case strings.HasPrefix(s.Path, schemeUDP):
+		return KindUDP
+	}
+	return KindTTY
+}
+
+// String returns the path, or the identity of the adapter.
+func (s Spec) String() string {
+	if s.Path != "" {
+		return s.Path
+	}
+	return s.USB.String()
+}
+
+// String returns "usb 10c4:ea60 serial 01435B26".
+func (u USB) String() string {
+	name := "usb " + strings.ToLower(u.VID) + ":" + strings.ToLower(u.PID)
+	if u.Serial != "" {
+		name += " serial " + u.Serial
+	}
+	return name
+}
+
+// Loopback reports whether only this machine can reach a KindUDP, judging by
+// its Path. A host name other than localhost counts as reachable by others.
+func (s Spec) Loopback() bool {
+	host, _, err := splitAddress(s.Path)
+	if err != nil {
+		return false
+	}
+	if host == "" || host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// splitAddress returns host and port of a tcp:// or udp:// URL.
+func splitAddress(url string) (host, port string, err error) {
+	_, address, _ := strings.Cut(url, "://")
+	return net.SplitHostPort(address)
+}
+
+// SpecFault is something wrong in the configuration of a port.
+type SpecFault struct {
+	Key  string // port, usb, usb.vid, usb.pid, baud or reset
+	What string // what is wrong; what to write
+}
+
+// Error returns "usb.vid: what is wrong; what to write".
+func (f *SpecFault) Error() string { return f.Key + ": " + f.What }
+
+// SpecFaults is everything wrong in the configuration of a port.
+type SpecFaults []*SpecFault
+
+// Error lists all faults, one a line.
+func (fs SpecFaults) Error() string {
+	lines := make([]string, len(fs))
+	for i, f := range fs {
+		lines[i] = f.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (fs *SpecFaults) add(key, format string, args ...any) {
+	*fs = append(*fs, &SpecFault{key, fmt.Sprintf(format, args...)})
+}
+
+// ParseSpec checks the keys of a device's configuration that say which port it
+// is on, as they were written: "" and 0 are keys left out. The error is a
+// SpecFaults with all faults. Nothing is opened and nothing is looked up.
+func ParseSpec(path string, usb USB, baud int, reset string) (Spec, error) {
+	var faults SpecFaults
+	s := Spec{Path: path, USB: usb, Baud: baud, Reset: Reset(reset)}
+	switch {
+	case path == "" && usb == USB{}:
+		faults.add("port", "missing; write a path that `umqttd ports` lists, tcp://HOST:PORT or udp://:PORT, or write usb: {vid: ..., pid: ...}")
+	case path != "" && usb != USB{}:
+		faults.add("usb", "port is given too; write one of the two")
+	case path != "":
+		checkPath(path, &faults)
+	default:
+		checkUSB(usb, &faults)
+	}
+	network := s.Kind() != KindTTY
+	switch {
+	case baud != 0 && network:
+		faults.add("baud", "a network port has no speed; leave it out, the serial server sets it")
+	case baud != 0 && (baud < MinBaud || baud > MaxBaud):
+		faults.add("baud", "%d is out of range; write %d to %d, such as %d", baud, MinBaud, MaxBaud, DefaultBaud)
+	}
+	switch s.Reset {
+	case "":
+		s.Reset = ResetNever
+	case ResetNever:
+	case ResetPulse:
+		if network {
+			faults.add("reset", "a network port has no reset line; write never")
+		}
+	default:
+		faults.add("reset", "unknown %q; write never or pulse", reset)
+	}
+	if faults != nil {
+		return Spec{}, faults
+	}
+	if s.Baud == 0 && !network {
+		s.Baud = DefaultBaud
+	}
+	return s, nil
+}
+
+func checkPath(path string, faults *SpecFaults) {
+	scheme, _, isURL := strings.Cut(path, "://")
+	switch {
+	case isURL && scheme == "tcp", isURL && scheme == "udp":
+		checkURL(scheme, path, faults)
+	case isURL:
+		faults.add("port", "unknown scheme %q; write a path, tcp://HOST:PORT (a serial server in raw mode) or udp://:PORT", scheme)
+	case !filepath.IsAbs(path):
+		faults.add("port", "%q is not an absolute path; write /dev/%s", path, filepath.Base(path))
+	case strings.HasSuffix(path, "/"), path != filepath.Clean(path):
+		faults.add("port", "%q is not the plain path of a device; write %s or a path below it", path, filepath.Clean(path))
+	}
+}
+
+func checkURL(scheme, url string, faults *SpecFaults) {
+	host, port, err := splitAddress(url)
+	want := "tcp://HOST:PORT, such as tcp://192.168.1.7:2000"
+	if scheme == "udp" {
+		want = "udp://:1884 for this machine only, or udp://0.0.0.0:1884 for the network"
+	}
+	if err != nil || strings.ContainsAny(host, "/@ ") {
+		faults.add("port", "%q is not an address; write %s", url, want)
+		return
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		faults.add("port", "%q has no port number from 1 to 65535; write %s", url, want)
+	}
+	if host == "" && scheme == "tcp" {
+		faults.add("port", "%q has no host; write %s", url, want)
+	}
+}
+
+func checkUSB(u USB, faults *SpecFaults) {
+	checkID("usb.vid", u.VID, "10c4", faults)
+	checkID("usb.pid", u.PID, "ea60", faults)
+}
+
+func checkID(key, value, example string, faults *SpecFaults) {
+	if value == "" {
+		faults.add(key, "missing; write the four digits that `umqttd ports` shows, such as %q", example)
+		return
+	}
+	bare := strings.TrimPrefix(strings.ToLower(value), "0x")
+	if n, err := strconv.ParseUint(bare, 16, 16); err == nil {
+		example = fmt.Sprintf("%04x", n)
+	}
+	if len(value) != 4 || !strings.EqualFold(value, example) {
+		faults.add(key, "%q is not four hexadecimal digits; write %q", value, example)
+	}
+}

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // descriptor is what os.File and net.TCPConn have in common.
@@ -105,6 +107,34 @@ func (s *stream) TryWrite(p []byte) (int, error) {
 		return 0, nil
 	}
 	return 0, s.fault("write", err)
+}
+
+// OutQueue returns the number of bytes written and not yet gone: from the
+// driver of a tty to the line (a USB bridge can hide 0.4 s of them at 115200
+// baud), or acknowledged by a TCP peer.
+func (s *stream) OutQueue() (int, error) {
+	var n int
+	err := s.control("TIOCOUTQ", func(fd int) (err error) {
+		n, err = unix.IoctlGetInt(fd, unix.TIOCOUTQ) // SIOCOUTQ of a socket is the same number
+		return err
+	})
+	return n, err
+}
+
+// control runs f on the descriptor. It does not touch the poller, and Close
+// waits for it in the background.
+func (s *stream) control(op string, f func(fd int) error) error {
+	if s.closed.Load() {
+		return s.fault(op, os.ErrClosed)
+	}
+	var err error
+	if cerr := s.raw.Control(func(fd uintptr) { err = f(int(fd)) }); cerr != nil {
+		err = cerr
+	}
+	if err != nil {
+		return s.fault(op, err)
+	}
+	return nil
 }
 
 // shut frees whoever blocks in Read or Write, without closing the descriptor,

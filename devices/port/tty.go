@@ -15,9 +15,10 @@ import (
 // TTY is an open tty or pty: a Port.
 type TTY struct {
 	stream
-	opener *Opener
-	file   *os.File
-	node   node
+	opener    *Opener
+	file      *os.File
+	node      node
+	exclusive bool // TIOCEXCL is ours to take back
 }
 
 // Path returns the device node that was opened.
@@ -30,17 +31,6 @@ func (t *TTY) Close() error {
 		t.opener.reap(t)
 	}
 	return nil
-}
-
-// OutQueue returns the number of bytes that the driver has accepted and not yet
-// sent. At 115200 baud a USB bridge can hide 0.4 s of them.
-func (t *TTY) OutQueue() (int, error) {
-	var n int
-	err := t.control("TIOCOUTQ", func(fd int) (err error) {
-		n, err = unix.IoctlGetInt(fd, unix.TIOCOUTQ)
-		return err
-	})
-	return n, err
 }
 
 // LineErrors returns the driver's error counters. A port without a UART, such
@@ -57,20 +47,15 @@ func (t *TTY) LineErrors() (LineErrors, error) {
 	return c, err
 }
 
-// control runs f on the descriptor. It does not touch the poller, and Close
-// waits for it in the background.
-func (t *TTY) control(op string, f func(fd int) error) error {
-	if t.closed.Load() {
-		return t.fault(op, os.ErrClosed)
+// letGo closes the descriptor, for as long as the driver takes. Errors mean that
+// the device is gone, which is as good.
+func (t *TTY) letGo() {
+	// Whoever opened the tty before us may keep it, and the tty with it: our
+	// exclusivity must not outlive us.
+	if t.exclusive {
+		_ = t.raw.Control(func(fd uintptr) { _ = unix.IoctlSetInt(int(fd), unix.TIOCNXCL, 0) })
 	}
-	var err error
-	if cerr := t.raw.Control(func(fd uintptr) { err = f(int(fd)) }); cerr != nil {
-		err = cerr
-	}
-	if err != nil {
-		return t.fault(op, err)
-	}
-	return nil
+	_ = t.file.Close()
 }
 
 // openTTY opens the node at path. The order matters:
@@ -93,8 +78,7 @@ func openTTY(ctx context.Context, path string, n node, spec Spec) (*TTY, error) 
 	}
 	t := &TTY{file: file, node: n}
 	if err := t.setUp(ctx, path, spec); err != nil {
-		// After a fault nothing waits to be sent, so this does not block.
-		_ = file.Close()
+		t.letGo()
 		return nil, err
 	}
 	return t, nil
@@ -135,7 +119,7 @@ func (t *TTY) configure(ctx context.Context, fd int, path string, spec Spec) err
 	if !t.node.pty() {
 		// A pty keeps the flag for as long as its master lives, even if we
 		// are killed: no ordinary user could ever open it again.
-		_ = unix.IoctlSetInt(fd, unix.TIOCEXCL, 0)
+		t.exclusive = unix.IoctlSetInt(fd, unix.TIOCEXCL, 0) == nil
 	}
 	if err := checkSpeed(fd, baud); err != nil {
 		return lineError(fd, path, err)
@@ -143,10 +127,14 @@ func (t *TTY) configure(ctx context.Context, fd int, path string, spec Spec) err
 	if spec.Reset == ResetPulse {
 		if err := pulse(ctx, fd); err != nil && !lacksLines(err) {
 			return openError(path, err)
+		} else if err == nil {
+			return nil
 		}
-		return nil
 	}
-	return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIFLUSH)
+	if err := flushInput(fd); err != nil {
+		return openError(path, err)
+	}
+	return nil
 }
 
 // setLine has the library set raw mode, 8N1 and the speed, standard or not.
@@ -202,9 +190,7 @@ func pulse(ctx context.Context, fd int) error {
 	case <-timer.C:
 	case <-ctx.Done(): // the board must not be left in reset
 	}
-	if err := unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIFLUSH); err != nil {
-		return err
-	}
+	_ = flushInput(fd) // the lines come first: the board must not stay in reset
 	return setModemLines(fd, true, true)
 }
 
