@@ -1,0 +1,195 @@
+package config
+
+import (
+	"strconv"
+
+	"gopkg.in/yaml.v3"
+)
+
+// A Device is one port and what is allowed on it.
+type Device struct {
+	// Name is the metrics label: lower-case letters, digits, '_' and '-', at most
+	// 64. Required, and unique.
+	Name string
+
+	// Port is a path, tcp://host:port or udp://host:port, see [ParsePort].
+	// Either Port or USB is given.
+	Port string
+
+	// USB finds the port by what the USB device says of itself.
+	USB USB
+
+	// Baud is the line speed in bits per second, 300 to 4000000. Zero: 115200.
+	// Negative values are refused.
+	Baud int
+
+	// Reset says whether opening the port resets the board. Zero: ResetNever.
+	Reset Reset
+
+	// RxBuffer is how many bytes the board can take unacknowledged, 16 to 65535.
+	// Zero: 240. Negative values are refused.
+	RxBuffer int
+
+	// MaxFrame is the longest frame body in bytes, 64 to 65535. Zero: 2048.
+	// Negative values are refused.
+	MaxFrame int
+
+	// ClientID is the session's client id, whatever the board says in CONNECT.
+	// Zero: what the board says.
+	ClientID string
+
+	// Broker is the broker of this device: that of the Config with the device's
+	// own keys over it.
+	Broker Broker
+
+	// Topics are the predefined topic ids, 1 to 65534. Nil: none.
+	Topics map[uint16]string
+
+	// Allow bounds what the device may publish and subscribe.
+	Allow Allow
+
+	// Limits bound how much the device may send.
+	Limits Limits
+
+	// Console says where text between the frames goes.
+	Console Console
+}
+
+// USB is the identity of a USB serial port. Its zero value is none.
+type USB struct {
+	// VID and PID are four lower-case hexadecimal digits, given both or neither.
+	VID string
+	PID string
+
+	// Serial is the serial number, upper and lower case kept. Zero: any.
+	Serial string
+}
+
+// Reset says whether opening a port resets the board.
+type Reset string
+
+const (
+	// ResetNever leaves the modem lines untouched.
+	ResetNever Reset = "never"
+	// ResetPulse resets the board once each time the port is opened.
+	ResetPulse Reset = "pulse"
+)
+
+// Allow holds topic filters. A nil list allows everything, an empty one nothing.
+type Allow struct {
+	Publish   []string
+	Subscribe []string
+}
+
+// Limits bound how much one device may send.
+type Limits struct {
+	// MessagesPerSecond that are accepted. Zero: no limit. Negative values are refused.
+	MessagesPerSecond int
+
+	// MaxPayload of one message in bytes. Zero: as much as MaxFrame holds.
+	// Negative values are refused.
+	MaxPayload int
+}
+
+// Console says where text between the frames goes, line by line.
+type Console struct {
+	// NoLog keeps console text out of the log: `log: false`.
+	NoLog bool
+
+	// Topic to which each line is published. Zero: none.
+	Topic string
+}
+
+// setDefaults fills what is zero; a broker without URL is taken from main.
+func (d *Device) setDefaults(main Broker) {
+	setDefault(&d.Baud, 115200)
+	setDefault(&d.Reset, ResetNever)
+	setDefault(&d.RxBuffer, 240)
+	setDefault(&d.MaxFrame, 2048)
+	if d.Broker.URL == "" {
+		d.Broker = main
+	}
+	d.Broker.setDefaults()
+}
+
+// newDevice starts a device from the defaults and the main broker.
+func newDevice(main Broker) *Device {
+	dev := new(Device)
+	dev.setDefaults(main)
+	return dev
+}
+
+// deviceLabel names a device in messages: by its name if it has a good one, by
+// its turn in the list if not.
+func deviceLabel(n *yaml.Node, turn int) string {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
+		name := n.Content[i+1].Value
+		if wrong, _ := checkName(name); n.Content[i].Value == "name" && wrong == "" {
+			return name
+		}
+	}
+	return strconv.Itoa(turn)
+}
+
+// deviceSection is the table of one device.
+func deviceSection(dev *Device) section {
+	return section{
+		field: dev,
+		keys: []key{
+			{"name", text{field: &dev.Name, check: checkName, pattern: namePattern}, "Name in metrics, logs and topics; unique."},
+			{"port", text{field: &dev.Port, check: checkPort, pattern: portPattern}, "/dev/serial/by-id/..., tcp://host:port or udp://:port; either port or usb."},
+			{"usb", section{field: &dev.USB, keys: usbKeys(&dev.USB)}, "The port's USB identity; either port or usb."},
+			{"baud", number{&dev.Baud, 300, 4000000}, "Line speed in bits per second."},
+			{"reset", choice[Reset]{&dev.Reset, []Reset{ResetNever, ResetPulse}}, "Whether the board is reset when its port is opened."},
+			{"rx_buffer", number{&dev.RxBuffer, 16, 65535}, "Bytes that the board can take unacknowledged."},
+			{"max_frame", number{&dev.MaxFrame, 64, 65535}, "Longest frame body in bytes."},
+			{"client_id", text{field: &dev.ClientID, check: checkClientID}, "Client id of the session; default what the board says."},
+			{"broker", brokerSection(&dev.Broker), "Any key of broker, for this device only."},
+			{"topics", topicIDs{&dev.Topics}, "Predefined topic ids, 1 to 65534."},
+			{"allow", section{field: &dev.Allow, keys: allowKeys(&dev.Allow), strict: true}, "Topic filters that bound what the device may do; default everything."},
+			{"limits", section{field: &dev.Limits, keys: limitKeys(&dev.Limits)}, "How much the device may send."},
+			{"console", section{field: &dev.Console, keys: consoleKeys(&dev.Console)}, "Where text between the frames goes."},
+			{"nodes", future{list: true}, "Comes with a later version."},
+			{"homeassistant", future{}, "Comes with a later version."},
+		},
+		required: []string{"name"},
+		strict:   true,
+		hints: map[string]string{
+			"devices": "a file in devices_dir holds one device: remove devices: and the dash",
+			"id":      "did you mean name?", "device": "did you mean port?", "path": "did you mean port?", "tty": "did you mean port?",
+			"speed": "did you mean baud?", "baudrate": "did you mean baud?", "baud_rate": "did you mean baud?",
+		},
+	}
+}
+
+func usbKeys(u *USB) []key {
+	return []key{
+		{"vid", text{field: &u.VID, check: checkHex4, pattern: hex4Pattern}, "Vendor id, four hexadecimal digits in quotes."},
+		{"pid", text{field: &u.PID, check: checkHex4, pattern: hex4Pattern}, "Product id, four hexadecimal digits in quotes."},
+		{"serial", text{field: &u.Serial}, "Serial number in quotes; default any."},
+	}
+}
+
+func allowKeys(a *Allow) []key {
+	return []key{
+		{"publish", texts{field: &a.Publish, check: checkFilter, strict: true}, "What the device may publish; [] for nothing."},
+		{"subscribe", texts{field: &a.Subscribe, check: checkFilter, strict: true}, "What the device may subscribe; [] for nothing."},
+	}
+}
+
+func limitKeys(l *Limits) []key {
+	return []key{
+		{"messages_per_second", number{&l.MessagesPerSecond, 0, 1000000}, "Messages accepted each second; 0 for no limit."},
+		{"max_payload", number{&l.MaxPayload, 0, 65535}, "Longest payload in bytes; 0 for what max_frame holds."},
+	}
+}
+
+func consoleKeys(c *Console) []key {
+	return []key{
+		{"log", flag{field: &c.NoLog, not: true}, "Write console text to the log."},
+		{"topic", text{field: &c.Topic, check: checkConsoleTopic}, "Topic to which each line is published; none by default."},
+	}
+}

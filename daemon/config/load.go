@@ -1,0 +1,147 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"gopkg.in/yaml.v3"
+)
+
+// maxFileSize bounds one YAML file, in bytes: a thousand devices fit.
+const maxFileSize = 1 << 20
+
+// Load reads the configuration at path with the device files beside it. Variables
+// come from env, or from the environment of the process if env is nil.
+//
+// The error is [Faults], all of them, and then there is no Config. What can be used
+// but should be mended is in the warnings, with or without an error.
+func Load(path string, env func(string) (string, bool)) (*Config, []Warning, error) {
+	data, wrong, write := readFile(path)
+	if wrong != "" {
+		return nil, nil, Faults{{File: path, Wrong: wrong, Write: write}}
+	}
+	return Parse(path, data, env)
+}
+
+// Parse is Load for a main file that has been read already. Its name stands in
+// the messages, and its folder is where relative file names start.
+func Parse(name string, data []byte, env func(string) (string, bool)) (*Config, []Warning, error) {
+	if env == nil {
+		env = os.LookupEnv
+	}
+	d := &decoder{env: env, given: make(map[any]place), refused: make(map[any]bool)}
+	src := &source{name: name, dir: filepath.Dir(name)}
+	c := &Config{Files: []string{name}}
+	c.SetDefaults()
+	var devices []*Device
+	top := place{src: src}
+	d.given[c] = top
+	if root := d.parse(src, data); root != nil {
+		d.decode(rootSection(c, &devices), top, root)
+	}
+	devices = append(devices, d.devicesDir(c, src)...)
+	d.check(c, devices)
+	for _, dev := range devices {
+		c.Devices = append(c.Devices, *dev)
+	}
+	var warnings []Warning
+	for _, w := range sorted(d.warnings) {
+		warnings = append(warnings, Warning(w))
+	}
+	if len(d.faults) > 0 {
+		return nil, warnings, Faults(sorted(d.faults))
+	}
+	return c, warnings, nil
+}
+
+// readFile reads a YAML file, or says why not.
+func readFile(path string) (data []byte, wrong, write string) {
+	f, err := os.Open(path)
+	if err != nil {
+		wrong, write = whyNot(err)
+		return nil, wrong, write
+	}
+	defer f.Close()
+	data, err = io.ReadAll(io.LimitReader(f, maxFileSize+1))
+	switch {
+	case err != nil:
+		wrong, write = whyNot(err)
+	case len(data) > maxFileSize:
+		wrong, write = "is larger than 1 MiB", "put devices into files of their own in devices_dir"
+	}
+	return data, wrong, write
+}
+
+// whyNot says in a few words why a file cannot be read.
+func whyNot(err error) (wrong, write string) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "no such file", "write the name of a file that exists"
+	case errors.Is(err, fs.ErrPermission):
+		return "permission denied", "let the user that umqttd runs as read it"
+	}
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		err = path.Err
+	}
+	return "cannot be read: " + err.Error(), ""
+}
+
+// parse returns the top node of a file, or nil if there is nothing in it.
+func (d *decoder) parse(src *source, data []byte) *yaml.Node {
+	if !utf8.Valid(data) {
+		d.fault(place{src: src, line: 1 + bytes.Count(data[:firstInvalid(data)], []byte("\n"))}, "is not UTF-8 text", "save it as UTF-8")
+		return nil
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	var document, second yaml.Node
+	if err := decoder.Decode(&document); err != nil {
+		if err != io.EOF {
+			d.syntaxFault(src, err)
+		}
+		return nil
+	}
+	if err := decoder.Decode(&second); err == nil {
+		d.fault(place{src: src, line: second.Line}, "a second document begins", "remove the line --- and what follows")
+	} else if err != io.EOF {
+		d.syntaxFault(src, err)
+	}
+	return document.Content[0]
+}
+
+// firstInvalid is the offset of the first byte that is not UTF-8.
+func firstInvalid(data []byte) int {
+	for i := 0; i < len(data); {
+		r, n := utf8.DecodeRune(data[i:])
+		if r == utf8.RuneError && n == 1 {
+			return i
+		}
+		i += n
+	}
+	return len(data)
+}
+
+var yamlLine = regexp.MustCompile(`^line ([0-9]+): `)
+
+// syntaxFault reports what the YAML parser says, at its line.
+func (d *decoder) syntaxFault(src *source, err error) {
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	at := place{src: src}
+	if m := yamlLine.FindStringSubmatch(text); m != nil {
+		at.line, _ = strconv.Atoi(m[1])
+		text = text[len(m[0]):]
+	}
+	write := "mind the indentation, and put quotes around text with special characters"
+	if strings.Contains(text, "cannot start any token") {
+		write = "indent with spaces, not tabs, and put quotes around text with special characters"
+	}
+	d.fault(at, "is no YAML: "+text, write)
+}

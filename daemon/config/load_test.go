@@ -1,0 +1,111 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+)
+
+// noEnv is an empty environment.
+func noEnv(string) (string, bool) { return "", false }
+
+// folder writes files into a folder of the test and returns the path of umqttd.yaml.
+func folder(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Join(dir, "umqttd.yaml")
+}
+
+func TestLoadEveryKey(t *testing.T) {
+	path := folder(t, map[string]string{
+		"umqttd.yaml": `
+broker:
+  url: ws://broker.example.org/mqtt
+  username: gateway
+  password_file: password
+  keepalive: 1m
+  max_inflight: 7
+  reconnect: {min: 1s, max: 5s}
+embedded_broker: {listen: "127.0.0.1:0", password_file: users}
+outbox: {max_bytes: 1GiB, when_full: drop_oldest, spill_after: 1s}
+http: {listen: ":9884", show_payloads: true}
+log: {level: debug, format: json}
+gateway: pi-attic
+max_nodes: 5
+devices_dir: more
+devices:
+  - name: greenhouse
+    port: /dev/ttyUSB0
+    baud: 921600
+    reset: pulse
+    rx_buffer: 512
+    max_frame: 4096
+    client_id: greenhouse-1
+    broker: {keepalive: 0s, reconnect: {max: 9s}}
+    topics: {1: sensors/greenhouse/temperature}
+    allow: {publish: ["sensors/greenhouse/#"], subscribe: []}
+    limits: {messages_per_second: 200, max_payload: 1024}
+    console: {log: false, topic: greenhouse/console}
+    nodes: []
+    homeassistant: {}
+`,
+		"password":     "secret\n",
+		"users":        "me:secret\n",
+		"more/b.yaml":  "name: b\nusb: {vid: 10C4, pid: EA60, serial: \"01435B26\"}\n",
+		"more/a.yml":   "name: a\nport: tcp://Esp-Link:23\n",
+		"more/x.txt":   "no YAML",
+		"more/.b.yaml": "a: hidden file",
+		"more/c.yaml":  "# nothing but a comment\n",
+	})
+	c, warnings, err := Load(path, noEnv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range warnings {
+		t.Error("unexpected warning:", w)
+	}
+	dir := filepath.Dir(path)
+	main := Broker{
+		URL: "ws://broker.example.org/mqtt", Username: "gateway", PasswordFile: filepath.Join(dir, "password"), KeepAlive: time.Minute, MaxInflight: 7,
+		TLS: TLS{MinVersion: "1.2"}, Reconnect: Reconnect{Min: time.Second, Max: 5 * time.Second},
+	}
+	own := main
+	own.KeepAlive = -1
+	own.Reconnect.Max = 9 * time.Second
+	want := &Config{
+		Broker:         main,
+		EmbeddedBroker: EmbeddedBroker{Listen: "127.0.0.1:0", PasswordFile: filepath.Join(dir, "users")},
+		Outbox:         Outbox{MaxBytes: 1 << 30, WhenFull: DropOldest, SpillAfter: time.Second},
+		HTTP:           HTTP{Listen: ":9884", ShowPayloads: true},
+		Log:            Log{Level: "debug", Format: "json"},
+		Gateway:        "pi-attic",
+		MaxNodes:       5,
+		DevicesDir:     filepath.Join(dir, "more"),
+		Devices: []Device{
+			{
+				Name: "greenhouse", Port: "/dev/ttyUSB0", Baud: 921600, Reset: ResetPulse, RxBuffer: 512, MaxFrame: 4096, ClientID: "greenhouse-1", Broker: own,
+				Topics:  map[uint16]string{1: "sensors/greenhouse/temperature"},
+				Allow:   Allow{Publish: []string{"sensors/greenhouse/#"}, Subscribe: []string{}},
+				Limits:  Limits{MessagesPerSecond: 200, MaxPayload: 1024},
+				Console: Console{NoLog: true, Topic: "greenhouse/console"},
+			},
+			{Name: "a", Port: "tcp://Esp-Link:23", Baud: 115200, Reset: ResetNever, RxBuffer: 240, MaxFrame: 2048, Broker: main},
+			{Name: "b", USB: USB{VID: "10c4", PID: "ea60", Serial: "01435B26"}, Baud: 115200, Reset: ResetNever, RxBuffer: 240, MaxFrame: 2048, Broker: main},
+		},
+		Files: []string{path, filepath.Join(dir, "more/a.yml"), filepath.Join(dir, "more/b.yaml"), filepath.Join(dir, "more/c.yaml")},
+	}
+	if !reflect.DeepEqual(c, want) {
+		t.Errorf("got  %+v\nwant %+v", c, want)
+	}
+}

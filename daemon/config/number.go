@@ -1,0 +1,128 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+// A flag is a key that is true or false.
+type flag struct {
+	field *bool
+	not   bool // the field holds the opposite of the key
+}
+
+func (f flag) decode(d *decoder, at place, n *yaml.Node) {
+	d.given[f.field] = at
+	s, tag, ok := d.scalar(at, n, "true or false")
+	if !ok {
+		return
+	}
+	if tag != "!!bool" && tag != "${}" || s != "true" && s != "false" {
+		d.fault(at, "is neither true nor false", "write true or false")
+		return
+	}
+	*f.field = (s == "true") != f.not
+}
+
+func (f flag) schema() map[string]any {
+	schema := orVariable(map[string]any{"type": "boolean"})
+	schema["default"] = *f.field != f.not
+	return schema
+}
+
+// A number is a key that holds a whole number.
+type number struct {
+	field    *int
+	min, max int
+}
+
+func (v number) decode(d *decoder, at place, n *yaml.Node) {
+	d.given[v.field] = at
+	s, tag, ok := d.scalar(at, n, "a number")
+	if !ok {
+		d.refused[v.field] = true
+		return
+	}
+	i, err := strconv.Atoi(s)
+	between := fmt.Sprintf("write %d to %d", v.min, v.max)
+	switch {
+	case tag != "!!int" && tag != "${}":
+		d.fault(at, "is "+kindOf(n)+", not a whole number", between)
+	case err != nil || strconv.Itoa(i) != s: // 0x10, 1_000 and 010 mean different things to different readers
+		d.fault(at, "is "+printable(s)+", not a plain whole number", between)
+	case i < v.min || i > v.max:
+		d.fault(at, "is "+s, between)
+	default:
+		*v.field = i
+		return
+	}
+	d.refused[v.field] = true
+}
+
+func (v number) schema() map[string]any {
+	schema := orVariable(map[string]any{"type": "integer", "minimum": v.min, "maximum": v.max})
+	if *v.field != 0 {
+		schema["default"] = *v.field
+	}
+	return schema
+}
+
+// A duration is a key that holds a time with its unit: 250ms, 30s, 1m30s.
+type duration struct {
+	field    *time.Duration
+	min, max time.Duration
+	off      bool // 0 is accepted, and kept as -1
+}
+
+func (v duration) decode(d *decoder, at place, n *yaml.Node) {
+	d.given[v.field] = at
+	between := fmt.Sprintf("write %s to %s", short(v.min), short(v.max))
+	if v.off {
+		between += ", or 0s for off"
+	}
+	s, tag, ok := d.scalar(at, n, "a time")
+	if !ok {
+		d.refused[v.field] = true
+		return
+	}
+	t, err := time.ParseDuration(s)
+	switch {
+	case tag == "!!int" && s != "0":
+		d.fault(at, "has no unit", "write "+printable(s)+"s if you mean seconds")
+	case err != nil || tag != "!!str" && tag != "${}" && tag != "!!int":
+		d.fault(at, "is no time", "write a number and its unit, like "+short(max(v.min, *v.field)))
+	case t == 0 && v.off:
+		*v.field = -1
+		return
+	case t < v.min || t > v.max:
+		d.fault(at, "is "+printable(s), between)
+	default:
+		*v.field = t
+		return
+	}
+	d.refused[v.field] = true
+}
+
+// short is how a person writes a time: 1m, not 1m0s.
+func short(t time.Duration) string {
+	s := t.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+func (v duration) schema() map[string]any {
+	schema := map[string]any{"type": "string", "pattern": `^([0-9]+(\.[0-9]+)?(us|ms|s|m|h))+$|` + envPattern}
+	if *v.field > 0 {
+		schema["default"] = short(*v.field)
+	}
+	return schema
+}
