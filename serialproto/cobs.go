@@ -1,6 +1,10 @@
 package serialproto
 
-import "bytes"
+import (
+	"encoding/binary"
+	"math/bits"
+	"slices"
+)
 
 // blockMax is the number of data bytes in a full COBS block. Its code byte is
 // 0xFF and, unlike every other code, implies no zero after the block.
@@ -18,34 +22,45 @@ func startCOBS(dst []byte) cobsWriter {
 	return cobsWriter{dst: append(dst, 0), code: len(dst)}
 }
 
-// write appends the encoding of src.
+// write appends the encoding of src. It copies as much as the open block can
+// take and then turns every zero among the copied bytes into the code byte of
+// a block of its own, which is what COBS comes to while no block is full.
 func (w *cobsWriter) write(src []byte) {
 	dst, code := w.dst, w.code
 	for len(src) > 0 {
-		// The bytes this block can still take, plus the one after them: if
-		// that one is a zero, the full block needs no code of its own.
-		n := len(dst) - code - 1
-		if n == blockMax {
+		room := blockMax - (len(dst) - code - 1)
+		if room == 0 {
 			dst[code] = blockMax + 1
 			code = len(dst)
 			dst = append(dst, 0)
-			n = 0
+			room = blockMax
 		}
-		if src[0] == 0 { // a run of zeros, without the calls below
-			dst[code] = byte(n + 1)
-			code = len(dst)
-			dst = append(dst, 0)
-			src = src[1:]
-			continue
+		next := len(dst)
+		n := min(len(src), room)
+		dst = append(dst, src[:n]...)
+		src = src[n:]
+		for ; next+8 <= len(dst); next += 8 {
+			word := binary.LittleEndian.Uint64(dst[next:])
+			for z := zeroBytes(word); z != 0; z &= z - 1 {
+				i := next + bits.TrailingZeros64(z)/8
+				dst[code] = byte(i - code)
+				code = i
+			}
 		}
-		room := src[:min(len(src), blockMax-n)]
-		if i := bytes.IndexByte(room, 0); i >= 0 {
-			room = room[:i]
+		for ; next < len(dst); next++ {
+			if dst[next] == 0 {
+				dst[code] = byte(next - code)
+				code = next
+			}
 		}
-		dst = append(dst, room...)
-		src = src[len(room):]
 	}
 	w.dst, w.code = dst, code
+}
+
+// zeroBytes returns the top bit of every byte of word that is zero.
+func zeroBytes(word uint64) uint64 {
+	const low7 = 0x7f7f7f7f7f7f7f7f
+	return ^((word&low7 + low7) | word | low7)
 }
 
 // finish closes the last block and returns the whole of dst. A final full
@@ -59,16 +74,22 @@ func (w *cobsWriter) finish() []byte {
 // is a COBS encoding. src holds no zero. A final 01 after a full block is
 // accepted: it encodes nothing.
 func appendUnstuffed(dst, src []byte) ([]byte, bool) {
-	for len(src) > 0 {
-		n := int(src[0])
-		if n > len(src) {
+	dst = slices.Grow(dst, len(src))
+	out := dst[len(dst) : len(dst)+len(src)]
+	r, w := 0, 0
+	for r < len(src) {
+		end := r + int(src[r])
+		if end > len(src) {
 			return dst, false
 		}
-		dst = append(dst, src[1:n]...)
-		src = src[n:]
-		if n <= blockMax && len(src) > 0 {
-			dst = append(dst, 0)
+		if r+1 < end { // zeros often come in rows
+			w += copy(out[w:], src[r+1:end])
 		}
+		if end-r <= blockMax && end < len(src) {
+			out[w] = 0
+			w++
+		}
+		r = end
 	}
-	return dst, true
+	return dst[:len(dst)+w], true
 }
