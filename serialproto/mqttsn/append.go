@@ -5,89 +5,39 @@ import "encoding/binary"
 // MaxLen is the longest message, in bytes, that a Length field can say.
 const MaxLen = 65535
 
-// Len returns the length of p's encoding in bytes. Only a Topic, Data or
-// NodeID that is far too long can take it beyond MaxLen.
-func (p *Packet) Len() int {
-	n := 2 + p.fieldsLen()
-	if n > 255 && p.Type != Encapsulated {
-		n += 2
-	}
-	return n
-}
-
-// Append appends the canonical encoding of p: Length takes one byte if the
-// message has at most 255. It allocates only if dst lacks room. Append does
-// not judge values; what Parse would refuse it writes all the same. A packet
-// longer than MaxLen, or a NodeID longer than 252 bytes, is a bug of the
-// caller's, who has a frame limit to keep, and panics.
-func (p *Packet) Append(dst []byte) []byte {
-	n := p.Len()
-	switch {
-	case n > MaxLen || len(p.NodeID) > maxNodeID:
-		panic("mqttsn: packet longer than its Length field can say")
-	case p.Type == Encapsulated:
-		dst = append(dst, byte(3+len(p.NodeID)), byte(p.Type))
-	case n > 255:
-		dst = append(dst, 1, byte(n>>8), byte(n), byte(p.Type))
-	default:
-		dst = append(dst, byte(n), byte(p.Type))
-	}
-	return p.appendFields(dst)
-}
-
 // maxNodeID is the longest Wireless Node Id: Length, MsgType and Ctrl come out
 // of the same 255 bytes.
 const maxNodeID = 252
 
-// fieldsLen returns the length of what follows MsgType.
-func (p *Packet) fieldsLen() int {
-	switch p.Type {
-	case Advertise:
-		return 3
-	case SearchGW, WillTopicResp, WillMsgResp:
-		return 1
-	case GWInfo:
-		return 1 + len(p.Data)
-	case Connect:
-		return 4 + len(p.ClientID)
-	case ConnAck:
-		if p.HasSession {
-			return 2
+// Append appends the canonical encoding of p: its Length takes one byte if the
+// message has at most 255. It allocates only if dst lacks room; a PUBLISH is 7
+// bytes longer than its Data, and 9 from 249 bytes of Data on.
+//
+// Append does not judge values: what Parse would refuse is written all the
+// same. It panics on a message longer than MaxLen and on a NodeID longer than
+// 252 bytes, which no Length field can say: the caller has a frame limit to
+// keep and must not let it come to this.
+func (p *Packet) Append(dst []byte) []byte {
+	start := len(dst)
+	dst = p.appendFields(append(dst, 0, byte(p.Type)))
+	n := len(dst) - start
+	switch {
+	case p.Type == Encapsulated:
+		if len(p.NodeID) > maxNodeID {
+			panic("mqttsn: wireless node id longer than 252 bytes")
 		}
-		return 1
-	case WillTopic, WillTopicUpd:
-		if len(p.Topic) == 0 {
-			return 0
+		dst[start] = byte(3 + len(p.NodeID)) // the message inside does not count
+	case n > 255:
+		if n += 2; n > MaxLen {
+			panic("mqttsn: message longer than 65535 bytes")
 		}
-		return 1 + len(p.Topic)
-	case WillMsg, WillMsgUpd:
-		return len(p.Data)
-	case Register:
-		return 4 + len(p.Topic)
-	case RegAck, PubAck:
-		return 5
-	case Publish:
-		return 5 + len(p.Data)
-	case PubRec, PubRel, PubComp, UnsubAck:
-		return 2
-	case Subscribe, Unsubscribe:
-		if p.Flags.TopicIDType() == NormalID {
-			return 3 + len(p.Topic)
-		}
-		return 5
-	case SubAck:
-		return 6
-	case PingReq:
-		return len(p.ClientID)
-	case Disconnect:
-		if p.HasDuration {
-			return 2
-		}
-		return 0
-	case Encapsulated:
-		return 1 + len(p.NodeID) + len(p.Data)
+		dst = append(dst, 0, 0)
+		copy(dst[start+3:], dst[start+1:])
+		dst[start], dst[start+1], dst[start+2] = longLength, byte(n>>8), byte(n)
+	default:
+		dst[start] = byte(n)
 	}
-	return 0
+	return dst
 }
 
 // appendFields appends what follows MsgType.

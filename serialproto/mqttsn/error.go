@@ -36,13 +36,16 @@ func (r Reason) String() string {
 // Error is what Parse returns for a message that it refuses.
 type Error struct {
 	Reason Reason
-	Type   Type   // meaningless if the message was too short to have one
-	Field  string // the standard's name of the field
+	Type   Type   // counts unless Field is empty
+	Field  string // the standard's name of the field; empty if the message has not even a MsgType
 	Offset int    // where the field begins, in bytes from the start of the body
 	What   string // what is wrong with it
 }
 
-// Error names the message, the field, the offset and the fault.
+// Error names the message, the field, its offset and the fault.
 func (e *Error) Error() string {
+	if e.Field == "" {
+		return "mqttsn: " + e.What
+	}
 	return "mqttsn: " + e.Type.String() + ": " + e.Field + " at offset " + strconv.Itoa(e.Offset) + ": " + e.What
 }

@@ -4,13 +4,15 @@ import "encoding/binary"
 
 // What Error.What says.
 const (
-	missing   = "missing"
-	empty     = "empty"
-	leftOver  = "bytes left over"
-	reserved  = "reserved value"
-	unused    = "bit set that this message does not use"
-	wrongLen  = "not the length of the message"
-	wrongType = "unknown"
+	tooShort = "message has no MsgType"
+	wrongLen = "not the length of the message"
+	unknown  = "no such message"
+	missing  = "missing"
+	empty    = "empty"
+	leftOver = "bytes left over"
+	reserved = "reserved value"
+	unused   = "bit set that this message does not use"
+	nested   = "encapsulated twice"
 )
 
 // Parse decodes the one message that body holds into p, whose slices then
@@ -38,37 +40,41 @@ func Parse(body []byte, p *Packet) error {
 
 // header reads Length and MsgType.
 func header(body []byte, p *Packet) (reader, error) {
-	r := reader{body: body}
-	if len(body) < 2 {
-		return r, &Error{BadLength, 0, "Length", 0, "message too short"}
+	n, at := length(body)
+	if at == 0 {
+		return reader{}, &Error{BadLength, 0, "", 0, tooShort}
 	}
-	n := int(body[0])
-	r.off = 1
-	if n == 1 {
-		// "If the first octet of the Length field is coded 0x01 then the
-		// Length field is 3-octet long." (MQTT-SN 1.2 section 5.2.1)
-		if len(body) < 4 {
-			return r, &Error{BadLength, 0, "Length", 0, "message too short"}
-		}
-		n = int(binary.BigEndian.Uint16(body[1:]))
-		r.off = 3
-	}
-	p.Type = Type(body[r.off])
-	r.typ = p.Type
-	if p.Type == Encapsulated {
-		// Its Length ends with the Wireless Node Id (section 5.5).
-		if r.off != 1 || n < 3 || n > len(body) {
-			return r, &Error{BadLength, p.Type, "Length", 0, "not the length of the header"}
+	p.Type = Type(body[at])
+	r := reader{body: body, typ: p.Type, off: at + 1}
+	switch {
+	case p.Type == Encapsulated:
+		// "Length: 1-octet long, specifies the number of octets up to the end
+		// of the Wireless Node Id field." (MQTT-SN 1.2 section 5.5)
+		if at != 1 || n < 3 || n > len(body) {
+			return r, &Error{BadLength, p.Type, "Length", 0, wrongLen}
 		}
 		r.node = n
-	} else if n != len(body) {
+	case n != len(body):
 		return r, &Error{BadLength, p.Type, "Length", 0, wrongLen}
+	case !p.Type.Known():
+		return r, &Error{UnknownType, p.Type, "MsgType", at, unknown}
 	}
-	if !p.Type.Known() {
-		return r, &Error{UnknownType, p.Type, "MsgType", r.off, wrongType}
-	}
-	r.off++
 	return r, nil
+}
+
+// length returns what the Length field of body says and where MsgType stands,
+// or zeros if body is too short to have one.
+//
+// A short message may have a long Length: "messages with lengths smaller than
+// 256 octets may use the shorter 1-octet format" (MQTT-SN 1.2 section 5.2.1).
+func length(body []byte) (n, typeAt int) {
+	switch {
+	case len(body) >= 4 && body[0] == longLength:
+		return int(binary.BigEndian.Uint16(body[1:])), 3
+	case len(body) >= 2 && body[0] != longLength:
+		return int(body[0]), 1
+	}
+	return 0, 0
 }
 
 // fields reads what follows MsgType.
@@ -113,7 +119,8 @@ func (r *reader) fields(p *Packet) {
 	case Subscribe:
 		r.filter(p, DUP|qosMask|topicIDTypeMask)
 	case Unsubscribe:
-		r.filter(p, topicIDTypeMask)
+		// It uses TopicIdType alone, but clients copy the rest from SUBSCRIBE.
+		r.filter(p, DUP|qosMask|topicIDTypeMask)
 	case SubAck:
 		p.Flags = r.flags(qosMask)
 		p.TopicID = r.uint16("TopicId")
@@ -188,5 +195,14 @@ func (r *reader) encapsulated(p *Packet) {
 	}
 	p.NodeID = r.body[r.off:r.node:r.node]
 	r.off = r.node
-	p.Data = r.some("message")
+	n, at := length(r.rest())
+	switch {
+	case at == 0:
+		r.fail(BadLength, "Length", tooShort)
+	case Type(r.rest()[at]) == Encapsulated:
+		r.fail(Malformed, "MsgType", nested)
+	case n != len(r.rest()):
+		r.fail(BadLength, "Length", wrongLen)
+	}
+	p.Data = r.tail()
 }

@@ -2,8 +2,13 @@ package mqttsn
 
 import "encoding/binary"
 
-// protocolID is the only ProtocolId there is (MQTT-SN 1.2 section 5.3.8).
-const protocolID = 0x01
+const (
+	// longLength announces a Length of three octets (MQTT-SN 1.2 section 5.2.1).
+	longLength = 0x01
+
+	// protocolID is the only ProtocolId there is (MQTT-SN 1.2 section 5.3.8).
+	protocolID = 0x01
+)
 
 // reader takes fields from a message, one after the other. The first fault
 // stays in err, and everything read after it is zero.
