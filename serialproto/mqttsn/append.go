@@ -9,35 +9,88 @@ const MaxLen = 65535
 // of the same 255 bytes.
 const maxNodeID = 252
 
+// Len returns the length of p's encoding in bytes. It may be more than MaxLen.
+func (p *Packet) Len() int {
+	n := 2 + p.fieldsLen()
+	if n > 255 && p.Type != Encapsulated {
+		n += 2
+	}
+	return n
+}
+
 // Append appends the canonical encoding of p: its Length takes one byte if the
-// message has at most 255. It allocates only if dst lacks room; a PUBLISH is 7
-// bytes longer than its Data, and 9 from 249 bytes of Data on.
+// message has at most 255. It allocates only if dst lacks room.
 //
 // Append does not judge values: what Parse would refuse is written all the
 // same. It panics on a message longer than MaxLen and on a NodeID longer than
 // 252 bytes, which no Length field can say: the caller has a frame limit to
 // keep and must not let it come to this.
 func (p *Packet) Append(dst []byte) []byte {
-	start := len(dst)
-	dst = p.appendFields(append(dst, 0, byte(p.Type)))
-	n := len(dst) - start
+	n := p.Len()
 	switch {
 	case p.Type == Encapsulated:
 		if len(p.NodeID) > maxNodeID {
 			panic("mqttsn: wireless node id longer than 252 bytes")
 		}
-		dst[start] = byte(3 + len(p.NodeID)) // the message inside does not count
+		dst = append(dst, byte(3+len(p.NodeID))) // the message inside does not count
+	case n > MaxLen:
+		panic("mqttsn: message longer than 65535 bytes")
 	case n > 255:
-		if n += 2; n > MaxLen {
-			panic("mqttsn: message longer than 65535 bytes")
-		}
-		dst = append(dst, 0, 0)
-		copy(dst[start+3:], dst[start+1:])
-		dst[start], dst[start+1], dst[start+2] = longLength, byte(n>>8), byte(n)
+		dst = append(dst, longLength, byte(n>>8), byte(n))
 	default:
-		dst[start] = byte(n)
+		dst = append(dst, byte(n))
 	}
-	return dst
+	return p.appendFields(append(dst, byte(p.Type)))
+}
+
+// fieldsLen returns the length of what appendFields appends.
+func (p *Packet) fieldsLen() int {
+	switch p.Type {
+	case Advertise:
+		return 3
+	case SearchGW, WillTopicResp, WillMsgResp:
+		return 1
+	case GWInfo:
+		return 1 + len(p.Data)
+	case Connect:
+		return 4 + len(p.ClientID)
+	case ConnAck:
+		if p.HasSession {
+			return 2
+		}
+		return 1
+	case WillTopic, WillTopicUpd:
+		if len(p.Topic) == 0 {
+			return 0
+		}
+		return 1 + len(p.Topic)
+	case WillMsg, WillMsgUpd:
+		return len(p.Data)
+	case Register:
+		return 4 + len(p.Topic)
+	case RegAck, PubAck:
+		return 5
+	case Publish:
+		return 5 + len(p.Data)
+	case PubRec, PubRel, PubComp, UnsubAck:
+		return 2
+	case Subscribe, Unsubscribe:
+		if p.Flags.TopicIDType() == NormalID {
+			return 3 + len(p.Topic)
+		}
+		return 5
+	case SubAck:
+		return 6
+	case PingReq:
+		return len(p.ClientID)
+	case Disconnect:
+		if p.HasDuration {
+			return 2
+		}
+	case Encapsulated:
+		return 1 + len(p.NodeID) + len(p.Data)
+	}
+	return 0
 }
 
 // appendFields appends what follows MsgType.

@@ -146,7 +146,7 @@ func (r *reader) connect(p *Packet) {
 	at := r.off
 	protocol := r.byte("ProtocolId")
 	p.Duration = r.uint16("Duration")
-	p.ClientID = r.some("ClientId")
+	p.ClientID = r.tail() // the standard's "1-23 character" limits are the gateway's to judge
 	if r.err == nil && protocol != protocolID {
 		r.off = at
 		r.fail(NotProtocol, "ProtocolId", "not 0x01")
