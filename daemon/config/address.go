@@ -42,7 +42,7 @@ func checkURL(s string) (wrong, write string) {
 	switch u.Scheme {
 	case "mqtt", "mqtts":
 		if u.Path != "" && u.Path != "/" || u.RawQuery != "" {
-			return "has a path", "write scheme, host and port only; a path belongs to ws:// and wss://"
+			return "has a path", "write scheme, host and port only, or ws:// or wss://"
 		}
 	case "ws", "wss":
 	default:
@@ -55,6 +55,8 @@ func checkURL(s string) (wrong, write string) {
 		return "has a #", "remove it and what follows"
 	case u.Port() != "" && !isPort(u.Port()):
 		return "has the port " + u.Port(), "write 1 to 65535"
+	case strings.Contains(u.Hostname(), ":") && !strings.HasPrefix(u.Host, "["):
+		return "has more than one port", "write an IPv6 address as [::1]"
 	}
 	return "", ""
 }
@@ -86,7 +88,7 @@ func onLoopback(listen string) bool {
 		return false
 	}
 	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
+	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }
 
 // PortKind is how a device's port is opened.
@@ -108,11 +110,11 @@ type Port struct {
 }
 
 // ParsePort takes a port apart: an absolute path, tcp://host:port or
-// udp://host:port, where udp://:port is loopback. Two ports that are the same one
-// give the same Port, symbolic links apart.
+// udp://host:port, where udp://:port is loopback. One port written in two ways
+// gives the same Port, symbolic links and host names apart.
 func ParsePort(s string) (p Port, ok bool) {
 	if filepath.IsAbs(s) {
-		return Port{TTYPort, filepath.Clean(s)}, filepath.Clean(s) != "/"
+		return Port{TTYPort, s}, s == filepath.Clean(s) && s != "/"
 	}
 	scheme, address, _ := strings.Cut(s, "://")
 	host, port, err := net.SplitHostPort(address)
@@ -132,13 +134,33 @@ func ParsePort(s string) (p Port, ok bool) {
 	return Port{}, false
 }
 
+// number is the port number of a network port.
+func (p Port) number() string {
+	_, number, _ := net.SplitHostPort(p.Address)
+	return number
+}
+
+// String is the port as the configuration writes it.
+func (p Port) String() string {
+	switch p.Kind {
+	case TCPPort:
+		return "tcp://" + p.Address
+	case UDPPort:
+		return "udp://" + p.Address
+	}
+	return p.Address
+}
+
 // checkPort accepts what ParsePort does.
 func checkPort(s string) (wrong, write string) {
 	if _, ok := ParsePort(s); ok {
 		return "", ""
 	}
-	if strings.HasPrefix(s, "tty") {
+	switch {
+	case filepath.IsAbs(s) && s != filepath.Clean(s):
+		return "is no plain path", "write " + printable(filepath.Clean(s)) + ", or a file below it"
+	case strings.HasPrefix(s, "tty"):
 		return "is no full path", "write /dev/" + printable(s)
 	}
-	return "is " + strconv.Quote(printable(s)), "write /dev/..., tcp://host:port or udp://:port; umqttd ports lists what is plugged in"
+	return "is " + strconv.Quote(printable(s)), "write /dev/..., tcp://host:port or udp://:port, umqttd ports lists what is plugged in"
 }

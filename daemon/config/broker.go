@@ -1,9 +1,6 @@
 package config
 
-import (
-	"crypto/tls"
-	"time"
-)
+import "time"
 
 // A Broker is where a session connects to, and how. A device's Broker is complete:
 // the keys of its own `broker:` stand over those of the main one, key by key.
@@ -27,7 +24,8 @@ type Broker struct {
 	// 1 to 65535. Zero: 20. Negative values are refused.
 	MaxInflight int
 
-	// TLS is used by mqtts:// and wss://.
+	// TLS of mqtts:// and wss://. With another URL it is zero, even in a device
+	// that would inherit it.
 	TLS TLS
 
 	// Reconnect bounds the pause before a new attempt.
@@ -49,19 +47,11 @@ type TLS struct {
 	// Zero: the host of the URL.
 	ServerName string
 
-	// MinVersion is "1.2" or "1.3". Zero: "1.2".
+	// MinVersion is "1.2" or "1.3". Zero: "1.2"; Load leaves it so.
 	MinVersion string
 
 	// ALPN lists the protocols offered, in order of preference. Nil: none.
 	ALPN []string
-}
-
-// Version is MinVersion as crypto/tls writes it.
-func (t TLS) Version() uint16 {
-	if t.MinVersion == "1.3" {
-		return tls.VersionTLS13
-	}
-	return tls.VersionTLS12
 }
 
 // Reconnect bounds the pause between two attempts to reach a broker. It doubles
@@ -82,7 +72,6 @@ func (b *Broker) setDefaults() {
 	setDefault(&b.URL, "mqtt://localhost:1883")
 	setDefault(&b.KeepAlive, 30*time.Second)
 	setDefault(&b.MaxInflight, 20)
-	setDefault(&b.TLS.MinVersion, "1.2")
 	setDefault(&b.Reconnect.Min, 500*time.Millisecond)
 	setDefault(&b.Reconnect.Max, 60*time.Second)
 }

@@ -1,13 +1,188 @@
 package config
 
-import "strings"
+import (
+	"fmt"
+	"strings"
 
-// check looks at what one key alone cannot show.
+	"github.com/prometheus/exporter-toolkit/web"
+)
+
+// check looks at what one key alone cannot show: keys that need or exclude each
+// other, files that must exist, names that must be unique.
 func (d *decoder) check(c *Config, devices []*Device) {
-	if len(devices) == 0 && len(d.faults) == 0 {
-		d.warn(place{src: d.given[c].src, key: "devices"}, "there is none yet", "umqttd ports shows what is plugged in; write an entry for it")
+	d.checkBroker(&c.Broker)
+	d.checkEmbedded(c, devices)
+	d.checkHTTP(&c.HTTP)
+	if at, given := d.given[&c.Outbox.Dir]; given && c.Outbox.Dir != "" {
+		d.warn(at, "is not used by this version: messages wait in memory for the broker", "remove it, or leave it for the next version")
 	}
 	for _, dev := range devices {
-		dev.USB.VID, dev.USB.PID = strings.ToLower(dev.USB.VID), strings.ToLower(dev.USB.PID)
+		d.checkDevice(c, dev)
+		d.checkBroker(&dev.Broker)
+	}
+	d.checkUnique(devices)
+	if len(devices) == 0 && len(d.faults) == 0 {
+		d.warn(place{src: d.given[c].src, key: "devices"}, "there is none yet", "write an entry for each board, umqttd ports lists what is plugged in")
+	}
+}
+
+// at is the place of the first of some fields that was given.
+func (d *decoder) at(fields ...any) place {
+	for _, field := range fields {
+		if at, given := d.given[field]; given {
+			return at
+		}
+	}
+	return place{src: &source{}}
+}
+
+// gave reports whether one of some fields was given, and none refused.
+func (d *decoder) gave(fields ...any) bool {
+	given := false
+	for _, field := range fields {
+		_, ok := d.given[field]
+		given = given || ok
+		if d.refused[field] {
+			return false
+		}
+	}
+	return given
+}
+
+// checkBroker looks at one level, the main broker or that of a device. What a
+// device inherits has been looked at already, and is not reported again.
+func (d *decoder) checkBroker(b *Broker) {
+	if d.gave(&b.PasswordFile) {
+		d.checkPassword(&b.PasswordFile)
+	}
+	if d.gave(&b.Username, &b.PasswordFile) && b.PasswordFile != "" && b.Username == "" {
+		// "If the User Name Flag is set to 0, the Password Flag MUST be set to 0" [MQTT-3.1.2-22].
+		d.fault(d.at(&b.PasswordFile, &b.Username), "a password needs a user name", "write username: beside password_file:")
+	}
+	r := &b.Reconnect
+	if d.gave(&r.Min, &r.Max) && r.Min > r.Max {
+		d.fault(d.at(&r.Min, &r.Max), fmt.Sprintf("min, %s, is longer than max, %s", short(r.Min), short(r.Max)), "write a min up to max")
+	}
+	d.checkTLS(b)
+}
+
+// checkEmbedded guards the embedded broker, if there is one.
+func (d *decoder) checkEmbedded(c *Config, devices []*Device) {
+	e := &c.EmbeddedBroker
+	if d.gave(&e.PasswordFile) {
+		d.checkUsers(&e.PasswordFile)
+	}
+	runs := c.Broker.URL == Embedded
+	for _, dev := range devices {
+		runs = runs || dev.Broker.URL == Embedded
+	}
+	if runs && e.PasswordFile == "" && !onLoopback(e.Listen) {
+		d.fault(d.at(&e.Listen), "is reachable from other machines without a password", "write password_file: beside it, or listen on 127.0.0.1")
+	}
+}
+
+func (d *decoder) checkHTTP(h *HTTP) {
+	if d.gave(&h.WebConfigFile) && h.WebConfigFile != "" {
+		at := d.at(&h.WebConfigFile)
+		if _, ok := d.readNamed(at, h.WebConfigFile); ok {
+			if err := web.Validate(h.WebConfigFile); err != nil {
+				d.fault(at, h.WebConfigFile+": "+oneLine(err), "write it as exporter-toolkit's web-configuration.md says")
+			}
+		}
+	}
+	if d.gave(&h.ShowPayloads) && h.ShowPayloads && !h.Off && h.WebConfigFile == "" && !onLoopback(h.Listen) {
+		d.warn(d.at(&h.ShowPayloads), "payloads are shown to everyone who can reach "+h.Listen, "write web_config_file: with users, or listen on 127.0.0.1")
+	}
+}
+
+// oneLine is an error of somebody else in one line.
+func oneLine(err error) string {
+	return strings.Join(strings.Fields(err.Error()), " ")
+}
+
+func (d *decoder) checkDevice(c *Config, dev *Device) {
+	at := d.at(dev)
+	if d.refused[dev] {
+		return
+	}
+	if _, given := d.given[&dev.Name]; !given {
+		d.fault(at, "has no name", "write name: greenhouse, or whatever you call it")
+	}
+	d.checkPortKeys(dev)
+	if dev.ClientID != "" && dev.ClientID == c.Gateway {
+		d.fault(d.at(&dev.ClientID), "is the client id of the gateway's own session", "write another, or another gateway:")
+	}
+}
+
+// checkPortKeys looks at the keys that say where the board is.
+func (d *decoder) checkPortKeys(dev *Device) {
+	_, hasPort := d.given[&dev.Port]
+	usbAt, hasUSB := d.given[&dev.USB]
+	switch {
+	case hasPort && hasUSB:
+		d.fault(usbAt, "stands beside port", "keep one of the two")
+	case !hasPort && !hasUSB:
+		d.fault(d.at(dev), "has neither port nor usb", "write one of them, umqttd ports lists what is plugged in")
+	}
+	usb := &dev.USB
+	if _, vid := d.given[&usb.VID]; hasUSB && !vid {
+		d.fault(usbAt, "has no vid", "write vid: and pid:, umqttd ports shows them")
+	} else if _, pid := d.given[&usb.PID]; hasUSB && !pid {
+		d.fault(usbAt, "has no pid", "write vid: and pid:, umqttd ports shows them")
+	}
+	usb.VID, usb.PID = strings.ToLower(usb.VID), strings.ToLower(usb.PID)
+
+	port, ok := ParsePort(dev.Port)
+	if !ok || port.Kind == TTYPort {
+		return
+	}
+	if at, given := d.given[&dev.Baud]; given {
+		d.fault(at, "a network port has no speed", "remove it")
+	}
+	dev.Baud = 0
+	if dev.Reset == ResetPulse {
+		d.fault(d.at(&dev.Reset), "a network port has no reset line", "write never, or remove it")
+	}
+	if port.Kind == TCPPort {
+		return
+	}
+	if at, given := d.given[&dev.ClientID]; given {
+		d.fault(at, "one client id cannot serve the many clients of a udp port", "remove it")
+	}
+	_, allowed := d.given[&dev.Allow]
+	if !onLoopback(port.Address) && (!allowed || dev.Allow.Publish == nil && dev.Allow.Subscribe == nil) {
+		d.fault(d.at(&dev.Port), "everyone in the network may connect, publish and subscribe", "write allow: with the topics, or udp://:"+port.number()+" for this machine only")
+	}
+}
+
+// checkUnique refuses two devices with the same name, port or client id.
+func (d *decoder) checkUnique(devices []*Device) {
+	type claim struct{ kind, what string }
+	taken := make(map[claim]place)
+	unique := func(field any, kind, what string) {
+		if what == "" || d.refused[field] {
+			return
+		}
+		at := d.given[field]
+		first, twice := taken[claim{kind, what}]
+		if !twice {
+			taken[claim{kind, what}] = at
+			return
+		}
+		where := fmt.Sprintf("on line %d", first.line)
+		if first.src != at.src {
+			where = fmt.Sprintf("in %s:%d", first.src.name, first.line)
+		}
+		d.fault(at, "the same "+kind+" stands "+where, "write another")
+	}
+	for _, dev := range devices {
+		unique(&dev.Name, "name", dev.Name)
+		unique(&dev.ClientID, "client id", dev.ClientID)
+		if port, ok := ParsePort(dev.Port); ok {
+			unique(&dev.Port, "port", port.String())
+		}
+		if dev.USB.VID != "" && dev.USB.PID != "" {
+			unique(&dev.USB, "USB identity", dev.USB.VID+":"+dev.USB.PID+":"+dev.USB.Serial)
+		}
 	}
 }

@@ -156,7 +156,7 @@ func (d *decoder) scalar(at place, n *yaml.Node, want string) (text, tag string,
 	tag = n.ShortTag()
 	switch {
 	case n.Kind != yaml.ScalarNode:
-		d.fault(at, "is "+kindOf(n)+", not "+want, "")
+		d.fault(at, "is "+kindOf(n)+", not "+want, "write a single value")
 		return "", "", false
 	case tag == "!!null":
 		d.fault(at, "has no value", "write one, or remove the line")

@@ -19,8 +19,8 @@ type Device struct {
 	// USB finds the port by what the USB device says of itself.
 	USB USB
 
-	// Baud is the line speed in bits per second, 300 to 4000000. Zero: 115200.
-	// Negative values are refused.
+	// Baud is the line speed in bits per second, 300 to 4000000. Zero: 115200; of
+	// a network port, which has none, it stays zero. Negative values are refused.
 	Baud int
 
 	// Reset says whether opening the port resets the board. Zero: ResetNever.
@@ -102,7 +102,9 @@ type Console struct {
 
 // setDefaults fills what is zero; a broker without URL is taken from main.
 func (d *Device) setDefaults(main Broker) {
-	setDefault(&d.Baud, 115200)
+	if port, ok := ParsePort(d.Port); !ok || port.Kind == TTYPort {
+		setDefault(&d.Baud, 115200)
+	}
 	setDefault(&d.Reset, ResetNever)
 	setDefault(&d.RxBuffer, 240)
 	setDefault(&d.MaxFrame, 2048)
@@ -143,7 +145,7 @@ func deviceSection(dev *Device) section {
 			{"port", text{field: &dev.Port, check: checkPort, pattern: portPattern}, "/dev/serial/by-id/..., tcp://host:port or udp://:port; either port or usb."},
 			{"usb", section{field: &dev.USB, keys: usbKeys(&dev.USB)}, "The port's USB identity; either port or usb."},
 			{"baud", number{&dev.Baud, 300, 4000000}, "Line speed in bits per second."},
-			{"reset", choice[Reset]{&dev.Reset, []Reset{ResetNever, ResetPulse}}, "Whether the board is reset when its port is opened."},
+			{"reset", choice[Reset]{field: &dev.Reset, words: []Reset{ResetNever, ResetPulse}}, "Whether the board is reset when its port is opened."},
 			{"rx_buffer", number{&dev.RxBuffer, 16, 65535}, "Bytes that the board can take unacknowledged."},
 			{"max_frame", number{&dev.MaxFrame, 64, 65535}, "Longest frame body in bytes."},
 			{"client_id", text{field: &dev.ClientID, check: checkClientID}, "Client id of the session; default what the board says."},
@@ -158,7 +160,7 @@ func deviceSection(dev *Device) section {
 		required: []string{"name"},
 		strict:   true,
 		hints: map[string]string{
-			"devices": "a file in devices_dir holds one device: remove devices: and the dash",
+			"devices": "write the device itself, without devices: and the dash",
 			"id":      "did you mean name?", "device": "did you mean port?", "path": "did you mean port?", "tty": "did you mean port?",
 			"speed": "did you mean baud?", "baudrate": "did you mean baud?", "baud_rate": "did you mean baud?",
 		},
@@ -189,7 +191,7 @@ func limitKeys(l *Limits) []key {
 
 func consoleKeys(c *Console) []key {
 	return []key{
-		{"log", flag{field: &c.NoLog, not: true}, "Write console text to the log."},
+		{"log", boolean{field: &c.NoLog, not: true}, "Write console text to the log."},
 		{"topic", text{field: &c.Topic, check: checkConsoleTopic}, "Topic to which each line is published; none by default."},
 	}
 }

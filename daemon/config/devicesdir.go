@@ -1,9 +1,11 @@
 package config
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"gopkg.in/yaml.v3"
 )
@@ -20,15 +22,22 @@ func (d *decoder) devicesDir(c *Config, main *source) []*Device {
 	if !named {
 		dir = filepath.Join(main.dir, DefaultDevicesDir)
 	}
+	if !named {
+		at = place{src: main, key: "devices_dir"}
+	}
 	entries, err := os.ReadDir(dir)
-	if err != nil {
-		if named {
-			wrong, write := whyNot(err)
-			d.fault(at, dir+": "+strings.Replace(wrong, "file", "folder", 1), strings.Replace(write, "file", "folder", 1))
-		} else if !os.IsNotExist(err) {
-			wrong, write := whyNot(err)
-			d.fault(place{src: main, key: "devices_dir"}, dir+": "+wrong, write)
-		}
+	switch {
+	case os.IsNotExist(err) && !named:
+		return nil
+	case os.IsNotExist(err):
+		d.fault(at, dir+": no such folder", "write the name of a folder that exists")
+		return nil
+	case errors.Is(err, syscall.ENOTDIR):
+		d.fault(at, dir+": is no folder", "write the name of a folder")
+		return nil
+	case err != nil:
+		wrong, write := whyNot(err)
+		d.fault(at, dir+": "+wrong, write)
 		return nil
 	}
 	c.DevicesDir = dir

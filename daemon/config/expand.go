@@ -24,7 +24,7 @@ func expand(s string, env func(string) (string, bool)) (text, wrong, write strin
 			inside, rest, closed := strings.Cut(after[1:], "}")
 			name, standIn, hasStandIn := strings.Cut(inside, ":-")
 			if !closed || !isVariable(name) {
-				return "", "holds a ${ that begins no variable", "write ${NAME} or ${NAME:-default}; for the characters themselves $${"
+				return "", "holds a ${ that begins no variable", "write ${NAME} or ${NAME:-default}, or $${ for the two characters"
 			}
 			value, set := env(name)
 			switch {

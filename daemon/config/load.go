@@ -45,6 +45,7 @@ func Parse(name string, data []byte, env func(string) (string, bool)) (*Config, 
 	top := place{src: src}
 	d.given[c] = top
 	if root := d.parse(src, data); root != nil {
+		top.line = root.Line
 		d.decode(rootSection(c, &devices), top, root)
 	}
 	devices = append(devices, d.devicesDir(c, src)...)
@@ -75,7 +76,7 @@ func readFile(path string) (data []byte, wrong, write string) {
 	case err != nil:
 		wrong, write = whyNot(err)
 	case len(data) > maxFileSize:
-		wrong, write = "is larger than 1 MiB", "put devices into files of their own in devices_dir"
+		wrong = "is larger than 1 MiB"
 	}
 	return data, wrong, write
 }
@@ -101,18 +102,19 @@ func (d *decoder) parse(src *source, data []byte) *yaml.Node {
 		d.fault(place{src: src, line: 1 + bytes.Count(data[:firstInvalid(data)], []byte("\n"))}, "is not UTF-8 text", "save it as UTF-8")
 		return nil
 	}
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	lines := &lineReader{rest: data}
+	decoder := yaml.NewDecoder(lines)
 	var document, second yaml.Node
 	if err := decoder.Decode(&document); err != nil {
 		if err != io.EOF {
-			d.syntaxFault(src, err)
+			d.syntaxFault(src, data, lines.read, err)
 		}
 		return nil
 	}
 	if err := decoder.Decode(&second); err == nil {
 		d.fault(place{src: src, line: second.Line}, "a second document begins", "remove the line --- and what follows")
 	} else if err != io.EOF {
-		d.syntaxFault(src, err)
+		d.syntaxFault(src, data, lines.read, err)
 	}
 	return document.Content[0]
 }
@@ -129,15 +131,45 @@ func firstInvalid(data []byte) int {
 	return len(data)
 }
 
-var yamlLine = regexp.MustCompile(`^line ([0-9]+): `)
+// A lineReader hands out one line at a time, and counts them.
+type lineReader struct {
+	rest []byte
+	read int
+}
 
-// syntaxFault reports what the YAML parser says, at its line.
-func (d *decoder) syntaxFault(src *source, err error) {
+func (r *lineReader) Read(p []byte) (int, error) {
+	if len(r.rest) == 0 {
+		return 0, io.EOF
+	}
+	line, _, _ := bytes.Cut(r.rest, []byte("\n"))
+	n := copy(p, r.rest[:min(len(line)+1, len(r.rest))])
+	if n > len(line) || n == len(r.rest) {
+		r.read++
+	}
+	r.rest = r.rest[n:]
+	return n, nil
+}
+
+var (
+	yamlLine   = regexp.MustCompile(`^line ([0-9]+): `)
+	yamlAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced`)
+)
+
+// syntaxFault reports what the YAML parser says. It says a line, but of an unknown
+// anchor none, and of a broken list or mapping the first one: then it is better to
+// look where the parser stopped reading.
+func (d *decoder) syntaxFault(src *source, data []byte, read int, err error) {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	at := place{src: src}
+	at := place{src: src, line: 1} // it never says line 1
 	if m := yamlLine.FindStringSubmatch(text); m != nil {
 		at.line, _ = strconv.Atoi(m[1])
 		text = text[len(m[0]):]
+	} else if m := yamlAnchor.FindStringSubmatch(text); m != nil {
+		before, _, _ := bytes.Cut(data, []byte("*"+m[1]))
+		at.line = 1 + bytes.Count(before, []byte("\n"))
+	}
+	if strings.HasPrefix(text, "did not find expected") {
+		at.line = read
 	}
 	write := "mind the indentation, and put quotes around text with special characters"
 	if strings.Contains(text, "cannot start any token") {

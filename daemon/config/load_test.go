@@ -39,7 +39,7 @@ broker:
   reconnect: {min: 1s, max: 5s}
 embedded_broker: {listen: "127.0.0.1:0", password_file: users}
 outbox: {max_bytes: 1GiB, when_full: drop_oldest, spill_after: 1s}
-http: {listen: ":9884", show_payloads: true}
+http: {listen: "127.0.0.1:0", show_payloads: true}
 log: {level: debug, format: json}
 gateway: pi-attic
 max_nodes: 5
@@ -78,7 +78,7 @@ devices:
 	dir := filepath.Dir(path)
 	main := Broker{
 		URL: "ws://broker.example.org/mqtt", Username: "gateway", PasswordFile: filepath.Join(dir, "password"), KeepAlive: time.Minute, MaxInflight: 7,
-		TLS: TLS{MinVersion: "1.2"}, Reconnect: Reconnect{Min: time.Second, Max: 5 * time.Second},
+		Reconnect: Reconnect{Min: time.Second, Max: 5 * time.Second},
 	}
 	own := main
 	own.KeepAlive = -1
@@ -87,7 +87,7 @@ devices:
 		Broker:         main,
 		EmbeddedBroker: EmbeddedBroker{Listen: "127.0.0.1:0", PasswordFile: filepath.Join(dir, "users")},
 		Outbox:         Outbox{MaxBytes: 1 << 30, WhenFull: DropOldest, SpillAfter: time.Second},
-		HTTP:           HTTP{Listen: ":9884", ShowPayloads: true},
+		HTTP:           HTTP{Listen: "127.0.0.1:0", ShowPayloads: true},
 		Log:            Log{Level: "debug", Format: "json"},
 		Gateway:        "pi-attic",
 		MaxNodes:       5,
@@ -100,7 +100,7 @@ devices:
 				Limits:  Limits{MessagesPerSecond: 200, MaxPayload: 1024},
 				Console: Console{NoLog: true, Topic: "greenhouse/console"},
 			},
-			{Name: "a", Port: "tcp://Esp-Link:23", Baud: 115200, Reset: ResetNever, RxBuffer: 240, MaxFrame: 2048, Broker: main},
+			{Name: "a", Port: "tcp://Esp-Link:23", Reset: ResetNever, RxBuffer: 240, MaxFrame: 2048, Broker: main},
 			{Name: "b", USB: USB{VID: "10c4", PID: "ea60", Serial: "01435B26"}, Baud: 115200, Reset: ResetNever, RxBuffer: 240, MaxFrame: 2048, Broker: main},
 		},
 		Files: []string{path, filepath.Join(dir, "more/a.yml"), filepath.Join(dir, "more/b.yaml"), filepath.Join(dir, "more/c.yaml")},

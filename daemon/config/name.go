@@ -50,7 +50,7 @@ func checkClientID(s string) (wrong, write string) {
 // checkHex4 accepts a USB vendor or product id.
 func checkHex4(s string) (wrong, write string) {
 	if !consists(s, hexDigits, 4, 4) {
-		return "is " + strconv.Quote(printable(s)), `write four hexadecimal digits like "10c4"; umqttd ports shows them`
+		return "is " + strconv.Quote(printable(s)), `write four hexadecimal digits like "10c4", umqttd ports shows them`
 	}
 	return "", ""
 }

@@ -9,28 +9,31 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// A flag is a key that is true or false.
-type flag struct {
+// A boolean is a key that is true or false.
+type boolean struct {
 	field *bool
 	not   bool // the field holds the opposite of the key
 }
 
-func (f flag) decode(d *decoder, at place, n *yaml.Node) {
-	d.given[f.field] = at
+func (b boolean) decode(d *decoder, at place, n *yaml.Node) {
+	d.given[b.field] = at
 	s, tag, ok := d.scalar(at, n, "true or false")
 	if !ok {
 		return
+	}
+	if tag == "!!bool" {
+		s = strings.ToLower(s) // YAML lets it be True and TRUE
 	}
 	if tag != "!!bool" && tag != "${}" || s != "true" && s != "false" {
 		d.fault(at, "is neither true nor false", "write true or false")
 		return
 	}
-	*f.field = (s == "true") != f.not
+	*b.field = (s == "true") != b.not
 }
 
-func (f flag) schema() map[string]any {
+func (b boolean) schema() map[string]any {
 	schema := orVariable(map[string]any{"type": "boolean"})
-	schema["default"] = *f.field != f.not
+	schema["default"] = *b.field != b.not
 	return schema
 }
 
@@ -50,8 +53,8 @@ func (v number) decode(d *decoder, at place, n *yaml.Node) {
 	i, err := strconv.Atoi(s)
 	between := fmt.Sprintf("write %d to %d", v.min, v.max)
 	switch {
-	case tag != "!!int" && tag != "${}":
-		d.fault(at, "is "+kindOf(n)+", not a whole number", between)
+	case tag != "!!int" && tag != "!!float" && tag != "${}":
+		d.fault(at, "is "+kindOf(n)+", not a number", between)
 	case err != nil || strconv.Itoa(i) != s: // 0x10, 1_000 and 010 mean different things to different readers
 		d.fault(at, "is "+printable(s)+", not a plain whole number", between)
 	case i < v.min || i > v.max:
@@ -75,6 +78,7 @@ func (v number) schema() map[string]any {
 type duration struct {
 	field    *time.Duration
 	min, max time.Duration
+	whole    bool // in whole seconds
 	off      bool // 0 is accepted, and kept as -1
 }
 
@@ -100,6 +104,8 @@ func (v duration) decode(d *decoder, at place, n *yaml.Node) {
 		return
 	case t < v.min || t > v.max:
 		d.fault(at, "is "+printable(s), between)
+	case v.whole && t%time.Second != 0:
+		d.fault(at, "is "+printable(s)+", not whole seconds", between)
 	default:
 		*v.field = t
 		return

@@ -29,9 +29,9 @@ func rootSection(c *Config, devices *[]*Device) section {
 
 // passwordHints answer keys that would hold a secret.
 var passwordHints = map[string]string{
-	"password": "a password is never written here; write password_file: with the name of a file that holds it",
-	"passwd":   "a password is never written here; write password_file: with the name of a file that holds it",
-	"pass":     "a password is never written here; write password_file: with the name of a file that holds it",
+	"password": "write password_file: with the name of a file that holds the password",
+	"passwd":   "write password_file: with the name of a file that holds the password",
+	"pass":     "write password_file: with the name of a file that holds the password",
 }
 
 func embeddedKeys(e *EmbeddedBroker) []key {
@@ -45,7 +45,7 @@ func outboxKeys(o *Outbox) []key {
 	return []key{
 		{"dir", file{&o.Dir}, "Folder of the outbox; none by default."},
 		{"max_bytes", size{&o.MaxBytes, 1 << 20, 1 << 40}, "The most the outbox takes on disk."},
-		{"when_full", choice[WhenFull]{&o.WhenFull, []WhenFull{Reject, DropOldest}}, "What a full outbox does: tell the board to wait, or drop the oldest message."},
+		{"when_full", choice[WhenFull]{field: &o.WhenFull, words: []WhenFull{Reject, DropOldest}}, "What a full outbox does: tell the board to wait, or drop the oldest message."},
 		{"spill_after", duration{field: &o.SpillAfter, min: time.Millisecond, max: time.Hour}, "How long the broker may take to acknowledge before a message is written to disk."},
 	}
 }
@@ -54,14 +54,14 @@ func httpKeys(h *HTTP) []key {
 	return []key{
 		{"listen", text{field: &h.Listen, check: checkListen, pattern: listenPattern, off: &h.Off}, "host:port to serve on; \"\" for no server."},
 		{"web_config_file", file{&h.WebConfigFile}, "TLS and passwords: a Prometheus exporter-toolkit web configuration."},
-		{"show_payloads", flag{field: &h.ShowPayloads}, "Show message payloads on the status page."},
+		{"show_payloads", boolean{field: &h.ShowPayloads}, "Show message payloads on the status page."},
 	}
 }
 
 func logKeys(l *Log) []key {
 	return []key{
-		{"level", choice[string]{&l.Level, []string{"debug", "info", "warn", "error"}}, "The least severe level that is logged."},
-		{"format", choice[string]{&l.Format, []string{"auto", "text", "json", "journal"}}, "auto is journal under systemd and text elsewhere."},
+		{"level", choice[string]{field: &l.Level, words: []string{"debug", "info", "warn", "error"}}, "The least severe level that is logged."},
+		{"format", choice[string]{field: &l.Format, words: []string{"auto", "text", "json", "journal"}}, "auto is journal under systemd and text elsewhere."},
 	}
 }
 
@@ -72,7 +72,7 @@ func brokerSection(b *Broker) section {
 			{"url", text{field: &b.URL, check: checkURL, pattern: urlPattern}, "mqtt://, mqtts://, ws:// or wss:// and a host, or embedded for the broker inside umqttd."},
 			{"username", text{field: &b.Username}, "User name of the session."},
 			{"password_file", file{&b.PasswordFile}, "File that holds the password."},
-			{"keepalive", duration{field: &b.KeepAlive, min: time.Second, max: math.MaxUint16 * time.Second, off: true}, "How often a silent session shows that it lives; 0s for never."},
+			{"keepalive", duration{field: &b.KeepAlive, min: time.Second, max: math.MaxUint16 * time.Second, whole: true, off: true}, "How often a silent session shows that it lives; 0s for never."},
 			{"max_inflight", number{&b.MaxInflight, 1, math.MaxUint16}, "QoS 1 messages that may wait for their acknowledgement."},
 			{"tls", section{field: &b.TLS, keys: tlsKeys(&b.TLS), hints: tlsHints}, "Whom an mqtts:// or wss:// session trusts and what it shows."},
 			{"reconnect", section{field: &b.Reconnect, keys: reconnectKeys(&b.Reconnect)}, "The pause between attempts to reach the broker; it doubles from min to max."},
@@ -91,7 +91,7 @@ var brokerHints = map[string]string{
 	"server":    "write url: mqtt://host:port",
 	"address":   "write url: mqtt://host:port",
 	"port":      "write it into the url: mqtt://host:port",
-	"client_id": "a client id belongs to a device, that of the gateway's own session is gateway:",
+	"client_id": "write it at a device, that of the gateway's own session is gateway:",
 }
 
 // tlsHints answer the names that other programs use, and the key that none should have.
@@ -99,8 +99,8 @@ var tlsHints = map[string]string{
 	"ca":          "did you mean ca_file?",
 	"cert":        "did you mean cert_file?",
 	"key":         "did you mean key_file?",
-	"insecure":    "the broker's certificate is always checked; write ca_file: with the certificate that signed it",
-	"skip_verify": "the broker's certificate is always checked; write ca_file: with the certificate that signed it",
+	"insecure":    "write ca_file: with the certificate that the broker's is checked against, it always is",
+	"skip_verify": "write ca_file: with the certificate that the broker's is checked against, it always is",
 }
 
 func tlsKeys(t *TLS) []key {
@@ -109,7 +109,7 @@ func tlsKeys(t *TLS) []key {
 		{"cert_file", file{&t.CertFile}, "The client's certificate and its chain; goes with key_file."},
 		{"key_file", file{&t.KeyFile}, "The client's key; goes with cert_file."},
 		{"server_name", text{field: &t.ServerName, check: checkServerName}, "Name that the broker's certificate must hold; default the host of the url."},
-		{"min_version", choice[string]{&t.MinVersion, []string{"1.2", "1.3"}}, "The oldest version of TLS that is spoken."},
+		{"min_version", choice[string]{field: &t.MinVersion, words: []string{"1.2", "1.3"}, implied: "1.2"}, "The oldest version of TLS that is spoken."},
 		{"alpn", texts{field: &t.ALPN, check: checkALPN}, "Protocols offered to the broker, the preferred one first."},
 	}
 }

@@ -25,14 +25,13 @@ type section struct {
 // decode fills the keys in the order of the table, whatever the file's: a device's
 // broker starts from the main one, which therefore must be known by then.
 func (s section) decode(d *decoder, at place, n *yaml.Node) {
-	if s.field != nil {
-		d.given[s.field] = at
-	}
+	d.given[s.field] = at
 	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" && !s.strict {
 		return
 	}
 	if n.Kind != yaml.MappingNode {
-		d.fault(at, "is "+kindOf(n)+", not a mapping", "write keys under it: "+s.names())
+		d.fault(at, "is "+kindOf(n)+", not a mapping", "write keys and values: "+s.names())
+		d.refused[s.field] = true
 		return
 	}
 	byName := make(map[string]pair)
@@ -83,7 +82,7 @@ func (s section) advice(name string) string {
 	if near := nearest(name, names); near != "" {
 		return "did you mean " + near + "?"
 	}
-	return "known here: " + s.names()
+	return "write one of " + s.names()
 }
 
 func (s section) schema() map[string]any {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -87,6 +88,9 @@ func (f file) schema() map[string]any { return text{field: f.field}.schema() }
 type choice[T ~string] struct {
 	field *T
 	words []T
+
+	// implied is the default of a field that stays zero.
+	implied T
 }
 
 func (c choice[T]) decode(d *decoder, at place, n *yaml.Node) {
@@ -108,6 +112,9 @@ func (c choice[T]) list() string {
 	words := make([]string, len(c.words))
 	for i, w := range c.words {
 		words[i] = string(w)
+		if w[0] <= '9' {
+			words[i] = strconv.Quote(string(w)) // else YAML takes it for a number
+		}
 	}
 	last := len(words) - 1
 	return strings.Join(words[:last], ", ") + " or " + words[last]
@@ -115,8 +122,8 @@ func (c choice[T]) list() string {
 
 func (c choice[T]) schema() map[string]any {
 	schema := orVariable(map[string]any{"enum": c.words})
-	if *c.field != "" {
-		schema["default"] = *c.field
+	if implied := cmp.Or(*c.field, c.implied); implied != "" {
+		schema["default"] = implied
 	}
 	return schema
 }
