@@ -135,7 +135,7 @@ embedded_broker: {password_file: users}
 devices:
   - {name: a, port: /dev/a}
 `,
-		"gw.pem": cert, "gw.key": key, "password": "secret", "users": "me:secret",
+		"gw.pem": cert, "gw.key": key, "password": "secret", "users": "me:$2y$05$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi",
 	})
 	if got := said(t, path); got != "" {
 		t.Errorf("secrets of one user: %s", got)

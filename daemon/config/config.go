@@ -73,8 +73,8 @@ type EmbeddedBroker struct {
 	// Beyond loopback it needs a PasswordFile.
 	Listen string
 
-	// PasswordFile holds one user:password a line, see [ReadUsers]. Zero: whoever
-	// reaches Listen may publish and subscribe.
+	// PasswordFile holds a line user:bcrypt-hash for each user, as htpasswd -B
+	// writes it. Zero: whoever reaches Listen may publish and subscribe.
 	PasswordFile string
 }
 

@@ -143,7 +143,7 @@ func deviceSection(dev *Device) section {
 		keys: []key{
 			{"name", text{field: &dev.Name, check: checkName, pattern: namePattern}, "Name in metrics, logs and topics; unique."},
 			{"port", text{field: &dev.Port, check: checkPort, pattern: portPattern}, "/dev/serial/by-id/..., tcp://host:port or udp://:port; either port or usb."},
-			{"usb", section{field: &dev.USB, keys: usbKeys(&dev.USB)}, "The port's USB identity; either port or usb."},
+			{"usb", usbSection(&dev.USB), "The port's USB identity; either port or usb."},
 			{"baud", number{&dev.Baud, 300, 4000000}, "Line speed in bits per second."},
 			{"reset", choice[Reset]{field: &dev.Reset, words: []Reset{ResetNever, ResetPulse}}, "Whether the board is reset when its port is opened."},
 			{"rx_buffer", number{&dev.RxBuffer, 16, 65535}, "Bytes that the board can take unacknowledged."},
@@ -157,8 +157,11 @@ func deviceSection(dev *Device) section {
 			{"nodes", future{list: true}, "Comes with a later version."},
 			{"homeassistant", future{}, "Comes with a later version."},
 		},
-		required: []string{"name"},
-		strict:   true,
+		extra: map[string]any{
+			"required": []string{"name"},
+			"oneOf":    []any{map[string]any{"required": []string{"port"}}, map[string]any{"required": []string{"usb"}}},
+		},
+		strict: true,
 		hints: map[string]string{
 			"devices": "write the device itself, without devices: and the dash",
 			"id":      "did you mean name?", "device": "did you mean port?", "path": "did you mean port?", "tty": "did you mean port?",
@@ -167,11 +170,16 @@ func deviceSection(dev *Device) section {
 	}
 }
 
-func usbKeys(u *USB) []key {
-	return []key{
-		{"vid", text{field: &u.VID, check: checkHex4, pattern: hex4Pattern}, "Vendor id, four hexadecimal digits in quotes."},
-		{"pid", text{field: &u.PID, check: checkHex4, pattern: hex4Pattern}, "Product id, four hexadecimal digits in quotes."},
-		{"serial", text{field: &u.Serial}, "Serial number in quotes; default any."},
+func usbSection(u *USB) section {
+	return section{
+		field: u,
+		keys: []key{
+			{"vid", text{field: &u.VID, check: checkHex4, pattern: hex4Pattern}, "Vendor id, four hexadecimal digits in quotes."},
+			{"pid", text{field: &u.PID, check: checkHex4, pattern: hex4Pattern}, "Product id, four hexadecimal digits in quotes."},
+			{"serial", text{field: &u.Serial}, "Serial number in quotes; default any."},
+		},
+		extra:  map[string]any{"required": []string{"vid", "pid"}},
+		strict: true,
 	}
 }
 

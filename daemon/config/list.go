@@ -100,7 +100,7 @@ func (v topicIDs) schema() map[string]any {
 	return map[string]any{
 		"type":                 []string{"object", "null"},
 		"propertyNames":        map[string]any{"pattern": "^[1-9][0-9]{0,4}$"},
-		"additionalProperties": text{field: new(string), pattern: `[^$+#][^+#]*`}.schema(),
+		"additionalProperties": text{field: new(string), pattern: topicPattern}.schema(),
 	}
 }
 

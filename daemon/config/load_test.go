@@ -61,7 +61,7 @@ devices:
     homeassistant: {}
 `,
 		"password":     "secret\n",
-		"users":        "me:secret\n",
+		"users":        "me:$2y$05$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi\n",
 		"more/b.yaml":  "name: b\nusb: {vid: 10C4, pid: EA60, serial: \"01435B26\"}\n",
 		"more/a.yml":   "name: a\nport: tcp://Esp-Link:23\n",
 		"more/x.txt":   "no YAML",

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -74,6 +75,11 @@ func (v number) schema() map[string]any {
 	return schema
 }
 
+// timePattern is what a duration accepts: less than Go, which also knows +.5h.
+const timePattern = `([0-9]+(\.[0-9]+)?(us|ms|s|m|h))+`
+
+var plainTime = regexp.MustCompile("^" + timePattern + "$")
+
 // A duration is a key that holds a time with its unit: 250ms, 30s, 1m30s.
 type duration struct {
 	field    *time.Duration
@@ -97,7 +103,7 @@ func (v duration) decode(d *decoder, at place, n *yaml.Node) {
 	switch {
 	case tag == "!!int" && s != "0":
 		d.fault(at, "has no unit", "write "+printable(s)+"s if you mean seconds")
-	case err != nil || tag != "!!str" && tag != "${}" && tag != "!!int":
+	case err != nil || s != "0" && !plainTime.MatchString(s) || tag != "!!str" && tag != "${}" && tag != "!!int":
 		d.fault(at, "is no time", "write a number and its unit, like "+short(max(v.min, *v.field)))
 	case t == 0 && v.off:
 		*v.field = -1
@@ -126,7 +132,11 @@ func short(t time.Duration) string {
 }
 
 func (v duration) schema() map[string]any {
-	schema := map[string]any{"type": "string", "pattern": `^([0-9]+(\.[0-9]+)?(us|ms|s|m|h))+$|` + envPattern}
+	accepted := []any{map[string]any{"type": "string", "pattern": "^" + timePattern + "$"}}
+	if v.off {
+		accepted = append(accepted, map[string]any{"const": 0})
+	}
+	schema := orVariable(accepted...)
 	if *v.field > 0 {
 		schema["default"] = short(*v.field)
 	}

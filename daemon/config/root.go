@@ -37,7 +37,7 @@ var passwordHints = map[string]string{
 func embeddedKeys(e *EmbeddedBroker) []key {
 	return []key{
 		{"listen", text{field: &e.Listen, check: checkListen, pattern: listenPattern}, "host:port for clients from outside; beyond loopback it needs password_file."},
-		{"password_file", file{&e.PasswordFile}, "File with one user:password a line."},
+		{"password_file", file{&e.PasswordFile}, "File with a line user:bcrypt-hash for each user, as htpasswd -B writes it."},
 	}
 }
 
@@ -109,7 +109,7 @@ func tlsKeys(t *TLS) []key {
 		{"cert_file", file{&t.CertFile}, "The client's certificate and its chain; goes with key_file."},
 		{"key_file", file{&t.KeyFile}, "The client's key; goes with cert_file."},
 		{"server_name", text{field: &t.ServerName, check: checkServerName}, "Name that the broker's certificate must hold; default the host of the url."},
-		{"min_version", choice[string]{field: &t.MinVersion, words: []string{"1.2", "1.3"}, implied: "1.2"}, "The oldest version of TLS that is spoken."},
+		{"min_version", choice[string]{field: &t.MinVersion, words: []string{"1.2", "1.3"}}, "The oldest version of TLS that is spoken; default 1.2."},
 		{"alpn", texts{field: &t.ALPN, check: checkALPN}, "Protocols offered to the broker, the preferred one first."},
 	}
 }
@@ -144,5 +144,7 @@ func (v deviceList) decode(d *decoder, at place, n *yaml.Node) {
 }
 
 func (v deviceList) schema() map[string]any {
-	return map[string]any{"type": []string{"array", "null"}, "items": deviceSection(new(Device)).schema()}
+	dev := newDevice(Broker{})
+	dev.Broker = Broker{} // its defaults are the values of the main broker
+	return map[string]any{"type": []string{"array", "null"}, "items": deviceSection(dev).schema()}
 }

@@ -5,38 +5,26 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"golang.org/x/crypto/bcrypt"
 )
 
-// ReadPassword returns the password in a file: its first line, without the line
-// break. No error repeats what the file holds.
+// ReadPassword returns the password in a Broker's PasswordFile: its first line,
+// without the line break. No error repeats what the file holds.
 func ReadPassword(path string) ([]byte, error) {
 	data, wrong, _ := readFile(path)
 	if wrong != "" {
 		return nil, fmt.Errorf("config: password file %s: %s", path, wrong)
 	}
-	password, err := parsePassword(data)
+	password, err := firstLine(data)
 	if err != nil {
 		return nil, fmt.Errorf("config: password file %s: %v", path, err)
 	}
 	return password, nil
 }
 
-// ReadUsers returns the users in a password file of the embedded broker and their
-// passwords. Each line is user:password; empty lines and those that begin with #
-// say nothing. No error repeats what the file holds.
-func ReadUsers(path string) (map[string]string, error) {
-	data, wrong, _ := readFile(path)
-	if wrong != "" {
-		return nil, fmt.Errorf("config: password file %s: %s", path, wrong)
-	}
-	users, err := parseUsers(data)
-	if err != nil {
-		return nil, fmt.Errorf("config: password file %s: %v", path, err)
-	}
-	return users, nil
-}
-
-func parsePassword(data []byte) ([]byte, error) {
+// firstLine is a password as editors and echo leave it.
+func firstLine(data []byte) ([]byte, error) {
 	line, _, _ := bytes.Cut(data, []byte("\n"))
 	line = bytes.TrimSuffix(line, []byte("\r"))
 	switch {
@@ -46,30 +34,6 @@ func parsePassword(data []byte) ([]byte, error) {
 		return nil, errors.New("its first line is longer than 65535 bytes")
 	}
 	return line, nil
-}
-
-func parseUsers(data []byte) (map[string]string, error) {
-	users := make(map[string]string)
-	number := 0
-	for line := range strings.Lines(string(data)) {
-		number++
-		line = strings.TrimRight(line, "\r\n")
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		user, password, ok := strings.Cut(line, ":")
-		if !ok || user == "" || password == "" {
-			return nil, fmt.Errorf("line %d is not user:password", number)
-		}
-		if _, twice := users[user]; twice {
-			return nil, fmt.Errorf("line %d has the user of an earlier line", number)
-		}
-		users[user] = password
-	}
-	if len(users) == 0 {
-		return nil, errors.New("there is no user in it")
-	}
-	return users, nil
 }
 
 // checkPassword looks into the file of a broker's password.
@@ -82,13 +46,15 @@ func (d *decoder) checkPassword(field *string) {
 	if !ok {
 		return
 	}
-	if _, err := parsePassword(data); err != nil {
+	if _, err := firstLine(data); err != nil {
 		d.fault(at, *field+": "+err.Error(), "write the password there")
 	}
 	d.checkSecrecy(at, *field)
 }
 
-// checkUsers looks into the password file of the embedded broker.
+// checkUsers looks into the password file of the embedded broker, which has a line
+// user:bcrypt-hash for each user. No message repeats a line: it might be a password
+// that somebody wrote there in plain.
 func (d *decoder) checkUsers(field *string) {
 	if *field == "" {
 		return
@@ -98,8 +64,28 @@ func (d *decoder) checkUsers(field *string) {
 	if !ok {
 		return
 	}
-	if _, err := parseUsers(data); err != nil {
-		d.fault(at, *field+": "+err.Error(), "write one user:password a line")
-	}
 	d.checkSecrecy(at, *field)
+	known := make(map[string]bool)
+	number := 0
+	for line := range strings.Lines(string(data)) {
+		number++
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		where := fmt.Sprintf("%s:%d: ", *field, number)
+		user, hash, _ := strings.Cut(line, ":")
+		switch _, err := bcrypt.Cost([]byte(hash)); {
+		case user == "":
+			d.fault(at, where+"there is no user name", "write user:bcrypt-hash")
+		case known[user]:
+			d.fault(at, where+"the user stands in an earlier line", "remove one")
+		case err != nil:
+			d.fault(at, where+"there is no bcrypt hash", "make the line with htpasswd -nB USER")
+		}
+		known[user] = true
+	}
+	if len(known) == 0 {
+		d.fault(at, *field+": there is no user in it", "make a line with htpasswd -nB USER")
+	}
 }

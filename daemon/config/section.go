@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -14,8 +15,8 @@ type section struct {
 	// hints answer keys that people try and that do not exist.
 	hints map[string]string
 
-	// required keys, for the schema; the checks say it better.
-	required []string
+	// extra says to the schema what the checks say better.
+	extra map[string]any
 
 	// strict refuses a section with nothing under it. Elsewhere that is what
 	// remains when all its lines are commented out, and it means the defaults.
@@ -100,8 +101,6 @@ func (s section) schema() map[string]any {
 	if s.strict {
 		schema["type"] = "object"
 	}
-	if s.required != nil {
-		schema["required"] = s.required
-	}
+	maps.Copy(schema, s.extra)
 	return schema
 }

@@ -65,7 +65,7 @@ func formatSize(bytes int64) string {
 }
 
 func (v size) schema() map[string]any {
-	schema := map[string]any{"type": "string", "pattern": `^[0-9]+(B|KiB|MiB|GiB|TiB)$|` + envPattern}
+	schema := orVariable(map[string]any{"type": "string", "pattern": `^[0-9]+(B|KiB|MiB|GiB|TiB)$`})
 	if *v.field > 0 {
 		schema["default"] = formatSize(*v.field)
 	}

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -17,8 +16,7 @@ type text struct {
 	// check says what is wrong with a value and what to write; nil accepts all.
 	check func(string) (wrong, write string)
 
-	// pattern says to the schema what check accepts. A value with variables
-	// always passes it: what they hold is not known to an editor.
+	// pattern says to the schema what check accepts.
 	pattern string
 
 	// off is set, and check is not asked, if the value is "".
@@ -57,11 +55,11 @@ func (d *decoder) text(at place, n *yaml.Node) (string, bool) {
 
 func (t text) schema() map[string]any {
 	schema := map[string]any{"type": "string"}
-	if t.pattern != "" {
-		schema["pattern"] = "^(" + t.pattern + ")$|" + envPattern
-		if t.off != nil {
-			schema["pattern"] = "^(" + t.pattern + ")?$|" + envPattern
-		}
+	switch {
+	case t.pattern != "" && t.off != nil:
+		schema = orVariable(map[string]any{"type": "string", "pattern": "^(" + t.pattern + ")?$"})
+	case t.pattern != "":
+		schema = orVariable(map[string]any{"type": "string", "pattern": "^(" + t.pattern + ")$"})
 	}
 	if *t.field != "" {
 		schema["default"] = *t.field
@@ -88,9 +86,6 @@ func (f file) schema() map[string]any { return text{field: f.field}.schema() }
 type choice[T ~string] struct {
 	field *T
 	words []T
-
-	// implied is the default of a field that stays zero.
-	implied T
 }
 
 func (c choice[T]) decode(d *decoder, at place, n *yaml.Node) {
@@ -122,13 +117,14 @@ func (c choice[T]) list() string {
 
 func (c choice[T]) schema() map[string]any {
 	schema := orVariable(map[string]any{"enum": c.words})
-	if implied := cmp.Or(*c.field, c.implied); implied != "" {
-		schema["default"] = implied
+	if *c.field != "" {
+		schema["default"] = *c.field
 	}
 	return schema
 }
 
-// orVariable lets a value of another type than text be a variable, too.
-func orVariable(schema map[string]any) map[string]any {
-	return map[string]any{"anyOf": []any{schema, map[string]any{"type": "string", "pattern": envPattern}}}
+// orVariable lets a value hold a variable instead: an editor does not know what it
+// stands for.
+func orVariable(schema ...any) map[string]any {
+	return map[string]any{"anyOf": append(schema, map[string]any{"$ref": "#/$defs/variable"})}
 }

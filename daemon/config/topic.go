@@ -2,6 +2,9 @@ package config
 
 import "strings"
 
+// topicPattern is what checkTopic accepts, as the JSON Schema says it.
+const topicPattern = `[^$+#][^+#]*`
+
 // maxText is the longest text MQTT can carry, in bytes [MQTT-1.5.3].
 const maxText = 65535
 
