@@ -1,0 +1,266 @@
+package gateway
+
+import (
+	"time"
+
+	"github.com/umqttd/umqttd/serialproto"
+	"github.com/umqttd/umqttd/serialproto/mqttsn"
+)
+
+// maxRefusals is how often a board may refuse one message before it is given up.
+const maxRefusals = 5
+
+// Inbound is one message from the broker on its way to a board. Take it from
+// Gateway.NewInbound, fill it, and hand it to Deliver, which owns it from then.
+type Inbound struct {
+	Topic, Payload []byte
+	QoS            byte // 0 or 1
+	Retain         bool
+	Delivery       uint64    // what ReleaseInbound will name
+	Received       time.Time // read from the broker
+
+	msgID uint16 // towards the board, once it was sent
+	sent  bool   // at least once, in this or an earlier board session
+	buf   []byte
+}
+
+// Set copies topic and payload into the message.
+func (m *Inbound) Set(topic, payload []byte) {
+	m.buf = append(append(m.buf[:0], topic...), payload...)
+	m.Topic, m.Payload = m.buf[:len(topic)], m.buf[len(topic):]
+}
+
+// NewInbound returns an empty message. Unlike the other methods it may be
+// called from any goroutine.
+func (g *Gateway) NewInbound() *Inbound {
+	if m, ok := g.pool.Get().(*Inbound); ok {
+		*m = Inbound{buf: m.buf}
+		return m
+	}
+	return new(Inbound)
+}
+
+// Deliver hands a message from the broker to the node. It is kept, in order,
+// until the board has it; then ReleaseInbound is commanded.
+func (g *Gateway) Deliver(now time.Time, id NodeID, m *Inbound) {
+	g.recycle()
+	n := g.byID[id]
+	if n == nil || !n.opened {
+		g.release(id, m, false)
+		return
+	}
+	n.queue = append(n.queue, m)
+	g.makeReady(n)
+	g.pump(now)
+}
+
+// release gives m back. accepted says that the broker may forget it.
+func (g *Gateway) release(id NodeID, m *Inbound, accepted bool) {
+	g.command(Command{Kind: ReleaseInbound, Node: id, Delivery: m.Delivery, QoS: int8(m.QoS), Accepted: accepted})
+	g.used = append(g.used, m)
+}
+
+// recycle makes room for new messages, now that nobody looks at the notices of
+// the last turn any more.
+func (g *Gateway) recycle() {
+	for i, m := range g.used {
+		if cap(m.buf) <= serialproto.DefaultMaxFrame {
+			g.pool.Put(m)
+		}
+		g.used[i] = nil
+	}
+	g.used = g.used[:0]
+}
+
+// discardQueue gives back what a board that is gone did not get.
+func (g *Gateway) discardQueue(n *node) {
+	for i, m := range n.queue {
+		g.release(n.id, m, false)
+		n.queue[i] = nil
+	}
+	n.queue = n.queue[:0]
+	n.tries = 0
+}
+
+// shift removes the head of the queue, which the board has or will never have.
+func (g *Gateway) shift(n *node) {
+	m := n.queue[0]
+	copy(n.queue, n.queue[1:])
+	n.queue[len(n.queue)-1] = nil
+	n.queue = n.queue[:len(n.queue)-1]
+	n.tries = 0
+	g.release(n.id, m, true)
+}
+
+func (g *Gateway) makeReady(n *node) {
+	if !n.ready && len(n.queue) > 0 {
+		n.ready = true
+		g.ready = append(g.ready, n)
+	}
+}
+
+// deliverNext sends the head of n's queue, or the REGISTER it needs first. It
+// reports whether something was sent, and whether only credit was missing.
+func (g *Gateway) deliverNext(now time.Time, n *node) (sent, blocked bool) {
+	if n.state != active || n.quiet || !g.open || n.request.kind != 0 || len(n.queue) == 0 {
+		return false, false
+	}
+	m := n.queue[0]
+	id := g.fixedID(m.Topic)
+	if !id.fixed {
+		t := n.topics.add(m.Topic, true)
+		switch {
+		case t == nil:
+			g.giveUp(n, ReasonCongestion)
+			return true, false
+		case !t.known:
+			return g.announce(now, n, t)
+		}
+	}
+	p := g.publishPacket(n, m)
+	if p.Len() > g.cfg.MaxFrame {
+		g.giveUp(n, ReasonTooLarge)
+		return true, false
+	}
+	if !g.hasRoom(p, n.peer) {
+		return false, true
+	}
+	if m.QoS == 0 {
+		g.write(now, n.peer, p, false)
+		g.delivered(now, n)
+		return true, false
+	}
+	if m.msgID == 0 {
+		m.msgID = n.nextMsgID()
+	}
+	p.MsgID = m.msgID
+	g.ask(now, n, p)
+	m.sent = true
+	return true, false
+}
+
+// publishPacket builds the PUBLISH for m, but for its MsgId. DUP says that the
+// board may have seen it.
+func (g *Gateway) publishPacket(n *node, m *Inbound) *mqttsn.Packet {
+	id := g.fixedID(m.Topic)
+	if t := n.topics.name(m.Topic); !id.fixed && t != nil {
+		id.topicID = t.id
+	}
+	p := &g.sending
+	*p = mqttsn.Packet{Type: mqttsn.Publish, TopicID: id.topicID, Data: m.Payload}
+	p.Flags = p.Flags.WithTopicIDType(id.kind)
+	if m.Retain {
+		p.Flags |= mqttsn.Retain
+	}
+	if m.QoS > 0 {
+		p.Flags |= mqttsn.QoS1
+	}
+	if m.sent {
+		p.Flags |= mqttsn.DUP
+	}
+	return p
+}
+
+// announce sends REGISTER for t.
+func (g *Gateway) announce(now time.Time, n *node, t *topic) (sent, blocked bool) {
+	p := &g.sending
+	*p = mqttsn.Packet{Type: mqttsn.Register, TopicID: t.id, Topic: t.name}
+	if p.Len() > g.cfg.MaxFrame {
+		g.giveUp(n, ReasonTooLarge)
+		return true, false
+	}
+	if !g.hasRoom(p, n.peer) {
+		return false, true
+	}
+	p.MsgID = n.nextMsgID()
+	g.ask(now, n, p)
+	return true, false
+}
+
+// fixedTopic is how a topic is named without REGISTER.
+type fixedTopic struct {
+	fixed   bool
+	kind    mqttsn.TopicIDType
+	topicID uint16
+}
+
+func (g *Gateway) fixedID(name []byte) fixedTopic {
+	if id, ok := g.predefined[string(name)]; ok {
+		return fixedTopic{true, mqttsn.PredefinedID, id}
+	}
+	if len(name) == 2 {
+		return fixedTopic{true, mqttsn.ShortName, mqttsn.ShortTopic(name[0], name[1])}
+	}
+	return fixedTopic{}
+}
+
+// regAck handles the answer to our REGISTER.
+func (g *Gateway) regAck(now time.Time, n *node, p *mqttsn.Packet) {
+	if n.request.kind != mqttsn.Register || n.request.msgID != p.MsgID {
+		return
+	}
+	g.answered(now, n)
+	t := n.topics.name(n.queue[0].Topic)
+	switch {
+	case p.ReturnCode == mqttsn.Accepted && t != nil:
+		t.known = true
+	case p.ReturnCode == mqttsn.Congestion:
+		g.holdOff(now, n)
+	default:
+		g.giveUp(n, ReasonRejected)
+	}
+}
+
+// pubAck handles the board's PUBACK. "Invalid topic id" may come for QoS 0 too.
+func (g *Gateway) pubAck(now time.Time, n *node, p *mqttsn.Packet) {
+	if p.ReturnCode == mqttsn.InvalidTopicID {
+		if t := n.topics.id(p.TopicID); t != nil {
+			t.known = false // the board has forgotten it: REGISTER again
+		}
+	}
+	if n.request.kind != mqttsn.Publish || n.request.msgID != p.MsgID {
+		return
+	}
+	g.answered(now, n)
+	switch p.ReturnCode {
+	case mqttsn.Accepted:
+		g.delivered(now, n)
+	case mqttsn.Congestion:
+		g.holdOff(now, n)
+	case mqttsn.InvalidTopicID:
+		if n.tries++; n.tries >= maxRefusals || g.fixedID(n.queue[0].Topic).fixed {
+			g.giveUp(n, ReasonRejected)
+		}
+	default:
+		g.giveUp(n, ReasonRejected)
+	}
+}
+
+// holdOff leaves a congested board alone for a while.
+func (g *Gateway) holdOff(now time.Time, n *node) {
+	n.request = request{kind: waiting, deadline: now.Add(congestionWait)}
+}
+
+func (g *Gateway) delivered(now time.Time, n *node) {
+	m := n.queue[0]
+	g.notice(Notice{
+		Kind: MessageDown, Node: n.id, QoS: int8(m.QoS), Size: len(m.Payload),
+		Latency: now.Sub(m.Received), Topic: m.Topic, Payload: m.Payload,
+	})
+	g.shift(n)
+}
+
+// giveUp drops the head of the queue, and tells the broker that it is done
+// with: sending it again would not help.
+func (g *Gateway) giveUp(n *node, why Reason) {
+	m := n.queue[0]
+	g.notice(Notice{Kind: MessageDropped, Node: n.id, QoS: int8(m.QoS), Reason: why, Size: len(m.Payload), Topic: m.Topic})
+	g.shift(n)
+}
+
+func (n *node) nextMsgID() uint16 {
+	if n.msgID++; n.msgID == 0 {
+		n.msgID = 1 // 0x0000 is for messages that are not answered (section 5.3.8)
+	}
+	return n.msgID
+}

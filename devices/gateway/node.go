@@ -1,0 +1,167 @@
+package gateway
+
+import (
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/umqttd/umqttd/serialproto/mqttsn"
+)
+
+// state is how far the board session of a node has come.
+type state uint8
+
+const (
+	away         state = iota // no board session; kept for CleanSession=0
+	askWillTopic              // WILLTOPICREQ sent
+	askWillMsg                // WILLMSGREQ sent
+	connecting                // waiting for the broker
+	active                    // connected
+)
+
+// node is one MQTT-SN client and its side of an MQTT session.
+type node struct {
+	id        NodeID
+	peer      Peer
+	clientID  string
+	state     state
+	claimed   bool // the client id is reserved for this node
+	connected bool // it had a board session before
+
+	clean     bool          // CleanSession of the board session
+	extended  bool          // the board asked for session-present in CONNACK
+	keepalive time.Duration // Duration of CONNECT; zero means none
+	will      *Will         // stored will, nil for none
+	asked     Will          // the will being asked for
+	lastHeard time.Time
+	began     time.Time // CONNECT received
+	quiet     bool      // nothing valid heard since the port opened: send nothing
+
+	opened bool // the MQTT session was opened and not closed since
+	online bool // the broker is connected
+
+	topics  topicTable
+	dup     duplicates
+	queue   []*Inbound // from the broker, oldest first; the head may be on its way
+	ready   bool       // in Gateway.ready
+	tries   int        // how often the head was refused by the board
+	msgID   uint16
+	request request
+	ping    ping
+	rtt     rtoEstimator
+	pending []subscription
+	limiter *rate.Limiter
+
+	deadline   time.Time
+	timerIndex int
+}
+
+// request is the one message that the node must answer before it is sent
+// another of its kind: WILLTOPICREQ, WILLMSGREQ, REGISTER or PUBLISH QoS 1.
+type request struct {
+	kind     mqttsn.Type // zero: none
+	msgID    uint16
+	sentAt   time.Time // first sent
+	tries    int       // sent this often after the first time
+	mark     uint64    // in the flow of the port
+	deadline time.Time // of the next retransmission
+}
+
+// ping is a PINGREQ of ours, sent to get credit back.
+type ping struct {
+	sentAt time.Time // zero: none outstanding
+	mark   uint64
+}
+
+// enter moves n to another state of its session.
+func (g *Gateway) enter(n *node, s state) {
+	if n.state == active {
+		g.connected--
+	}
+	if s == active {
+		g.connected++
+	}
+	n.state = s
+}
+
+func (n *node) live() bool { return n.state != away }
+
+// schedule sets the timer of n to the earliest thing it waits for.
+func (g *Gateway) schedule(n *node) {
+	var d time.Time
+	switch {
+	case n.state == away:
+	case n.state == connecting:
+		d = n.began.Add(connectTimeout)
+	case n.state != active:
+		d = n.began.Add(handshakeTimeout)
+	case n.keepalive > 0:
+		d = n.lastHeard.Add(n.keepalive + n.keepalive/2)
+	}
+	if n.live() {
+		if !g.open && !g.lostAt.IsZero() {
+			d = earliest(d, g.lostAt.Add(portGrace))
+		}
+		d = earliest(d, n.request.deadline)
+	}
+	g.timers.set(n, d)
+}
+
+// expire does what is due for n at now, and sets its timer anew.
+func (g *Gateway) expire(now time.Time, n *node) {
+	switch {
+	case !g.open && !g.lostAt.IsZero() && !now.Before(g.lostAt.Add(portGrace)):
+		g.end(n, AbortSession, ReasonPortLost)
+	case n.state == connecting && !now.Before(n.began.Add(connectTimeout)):
+		g.refuse(now, n, mqttsn.Congestion, ReasonOffline)
+	case (n.state == askWillTopic || n.state == askWillMsg) && !now.Before(n.began.Add(handshakeTimeout)):
+		g.end(n, AbortSession, ReasonKeepalive)
+	case n.state == active && n.keepalive > 0 && !now.Before(n.lastHeard.Add(n.keepalive+n.keepalive/2)):
+		// MQTT-SN 1.2 section 6.13 leaves the tolerance open; 1.5 is MQTT's.
+		g.reply(now, n.peer, &mqttsn.Packet{Type: mqttsn.Disconnect})
+		g.end(n, AbortSession, ReasonKeepalive)
+	case !n.request.deadline.IsZero() && !now.Before(n.request.deadline):
+		g.retransmit(now, n)
+	}
+	g.schedule(n)
+}
+
+// end ends the board session of n, and its MQTT session with the command how.
+// A node with CleanSession=0 is remembered.
+func (g *Gateway) end(n *node, how CommandKind, why Reason) {
+	if !n.live() {
+		return
+	}
+	wasActive := n.state == active
+	if n.opened {
+		n.opened, n.online = false, false
+		g.command(Command{Kind: how, Node: n.id})
+	}
+	g.enter(n, away)
+	n.request, n.ping, n.pending = request{}, ping{}, n.pending[:0]
+	n.dup.orphan()
+	g.discardQueue(n)
+	if wasActive {
+		g.notice(Notice{Kind: BoardDisconnected, Node: n.id, ClientID: n.clientID, Reason: why})
+	}
+	if n.claimed && g.cfg.Release != nil {
+		g.cfg.Release(n.clientID)
+	}
+	n.claimed = false
+	g.timers.set(n, time.Time{})
+	if n.clean {
+		g.forget(n)
+	}
+}
+
+// forget removes all that is known of n.
+func (g *Gateway) forget(n *node) {
+	if g.nodes[n.peer] == n {
+		delete(g.nodes, n.peer)
+	}
+	if g.clients[n.clientID] == n {
+		delete(g.clients, n.clientID)
+	}
+	delete(g.byID, n.id)
+	g.command(Command{Kind: ForgetSession, Node: n.id})
+}

@@ -1,0 +1,150 @@
+package gateway
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/umqttd/umqttd/serialproto/mqttsn"
+)
+
+// Peer is where a node is reached behind its device's port. The zero value is
+// the board straight on a UART.
+type Peer struct {
+	Addr netip.AddrPort // UDP only
+	Node string         // wireless node id of a forwarder's node, as bytes
+}
+
+// NodeID names a node of one Gateway for as long as the Gateway lives.
+type NodeID uint32
+
+// Datagram is one bare message to send to Addr over UDP.
+type Datagram struct {
+	Addr netip.AddrPort
+	Data []byte
+
+	start, end int // of Data in the output, while it still grows
+}
+
+// CommandKind says what a Command asks of a node's MQTT session.
+type CommandKind uint8
+
+const (
+	// OpenSession starts the node's MQTT session with ClientID, Clean and Will,
+	// after ending orderly the one that runs. Answered by SessionUp, SessionRefused.
+	OpenSession CommandKind = iota + 1
+	// CloseSession ends the MQTT session orderly, with DISCONNECT: no will.
+	CloseSession
+	// AbortSession cuts the connection without DISCONNECT: the will goes out.
+	AbortSession
+	// PublishMessage publishes Topic, Payload, QoS, Retain as Token. Answered by Published.
+	PublishMessage
+	// PublishOwn publishes a QoS -1 message through the gateway's own session. Not answered.
+	PublishOwn
+	// SubscribeFilter subscribes to the filter in Topic with QoS as Token. Answered by Subscribed.
+	SubscribeFilter
+	// UnsubscribeFilter unsubscribes the filter in Topic as Token. Answered by Unsubscribed.
+	UnsubscribeFilter
+	// ReleaseInbound returns the message that was handed to Deliver with ID
+	// Delivery: acknowledge it to the broker if Accepted, and free its place.
+	ReleaseInbound
+	// ForgetSession says that the node is gone: nothing more will be asked for it.
+	ForgetSession
+)
+
+// Command is a request to a node's MQTT session. Topic and Payload are valid
+// until the next call of a Gateway method that takes input.
+type Command struct {
+	Kind     CommandKind
+	Node     NodeID
+	ClientID string // OpenSession
+	Clean    bool   // OpenSession
+	Will     *Will  // OpenSession; nil means none
+	Token    uint64
+	Topic    []byte
+	Payload  []byte
+	QoS      int8
+	Retain   bool
+	Delivery uint64 // ReleaseInbound
+	Accepted bool   // ReleaseInbound
+}
+
+// Will is what the broker publishes for a board that is lost.
+type Will struct {
+	Topic, Payload []byte
+	QoS            byte // 0 or 1
+	Retain         bool
+}
+
+// NoticeKind says what a Notice tells.
+type NoticeKind uint8
+
+// What the operator may want to count, show or log.
+const (
+	BoardConnected    NoticeKind = iota + 1 // a board session began; Resumed if the broker knew it, Again if the gateway did
+	BoardDisconnected                       // it ended; Reason tells why
+	BoardRefused                            // CONNECT was refused; Reason tells why
+	MessageReceived                         // a board's message was taken on; Topic, Size
+	MessageUp                               // a board's message is safe; Latency since its last byte
+	MessageDown                             // the board has a broker's message; Latency since it was read from the broker
+	MessageDropped                          // a message ended here; Reason tells why
+	DuplicateSwallowed
+	Retransmitted // to the board
+	Retried       // by the board (DUP=1)
+	RoundTrip     // Latency is one unambiguous serial round trip
+	Malformed     // a frame that was no MQTT-SN message, or an unknown type
+)
+
+// Notice is something that happened. Topic and Payload are valid until the next
+// call that takes input.
+type Notice struct {
+	Kind    NoticeKind
+	Node    NodeID
+	Reason  Reason
+	QoS     int8
+	Resumed bool
+	Again   bool
+	Size    int // payload bytes
+	Latency time.Duration
+	SRTT    time.Duration // RoundTrip
+	RTO     time.Duration // RoundTrip
+	Topic   []byte
+	Payload []byte
+	Type    mqttsn.Type // Malformed: the message type, as far as known
+
+	ClientID string // Board...: who; empty if not known
+}
+
+// Reason says why a message was dropped, refused, or a session ended.
+type Reason uint8
+
+// Reasons; String gives the metric label.
+const (
+	NoReason Reason = iota
+	ReasonMalformed
+	ReasonUnknownType
+	ReasonUnsupported
+	ReasonInvalidTopic
+	ReasonInvalidTopicID
+	ReasonForbidden
+	ReasonTooLarge
+	ReasonRateLimit
+	ReasonCongestion
+	ReasonOffline
+	ReasonUnknownClient
+	ReasonRejected // by the broker or by the board
+	ReasonClientIDInUse
+	ReasonTooManyNodes
+	ReasonByBoard   // DISCONNECT from the board
+	ReasonKeepalive // nothing heard for 1.5 times Duration
+	ReasonPortLost
+	ReasonReplaced // another board on the same wire
+	ReasonShutdown
+)
+
+var reasonNames = [...]string{
+	"", "malformed", "unknown_type", "unsupported", "invalid_topic", "invalid_topic_id", "forbidden", "too_large",
+	"rate_limit", "congestion", "offline", "unknown_client", "rejected", "client_id_in_use", "too_many_nodes",
+	"by_board", "keepalive", "port_lost", "replaced", "shutdown",
+}
+
+func (r Reason) String() string { return reasonNames[r] }
