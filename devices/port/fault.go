@@ -2,7 +2,6 @@ package port
 
 import (
 	"errors"
-	"strings"
 	"syscall"
 )
 
@@ -40,15 +39,19 @@ type Error struct {
 // Error says what, where, why and what to do: "port: open /dev/ttyUSB0: port is
 // busy: ...; ...".
 func (e *Error) Error() string {
-	var b strings.Builder
-	b.WriteString("port: " + e.Op + " " + e.Port + ": " + e.Class.Error())
-	if e.Err != nil && e.Err.Error() != e.Class.Error() {
-		b.WriteString(": " + e.Err.Error())
+	return "port: " + e.Op + " " + e.Port + ": " + e.summary()
+}
+
+// summary says what is wrong and what to do.
+func (e *Error) summary() string {
+	text := e.Class.Error()
+	if e.Err != nil && e.Err.Error() != text {
+		text += ": " + e.Err.Error()
 	}
 	if e.Fix != "" {
-		b.WriteString("; " + e.Fix)
+		text += "; " + e.Fix
 	}
-	return b.String()
+	return text
 }
 
 // Is reports whether target is the class of e.
@@ -66,6 +69,7 @@ func openError(path string, err error) *Error {
 		e.Class = ErrMissing
 	case errors.Is(err, syscall.EBUSY), errors.Is(err, syscall.EWOULDBLOCK):
 		e.Class = ErrBusy
+		e.Fix = Finder{}.busyFix(path)
 	case errors.Is(err, syscall.EACCES):
 		e.Class = ErrPermission
 		e.Fix = permissionFix(path)
@@ -79,8 +83,4 @@ func openError(path string, err error) *Error {
 		e.Fix = "this is not a serial port; write one that `umqttd ports` lists"
 	}
 	return e
-}
-
-func permissionFix(path string) string {
-	return "add the user to the group that owns " + path + " (dialout on Debian): sudo usermod -aG dialout USER, then log in again"
 }

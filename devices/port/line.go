@@ -130,11 +130,11 @@ func lacksLines(err error) bool {
 // loaded or the adapter was plugged in. A cp210x counts frame and parity errors
 // only with parity checking on, which is off here.
 type LineErrors struct {
-	Frame    uint32 // bytes without a stop bit: wrong speed, noise
-	Overrun  uint32 // bytes lost in the UART
-	Parity   uint32
-	Break    uint32 // breaks seen; a board that resets may cause one
-	Buffer   uint32 // bytes lost between the UART and the tty
+	Frame   uint32 // bytes without a stop bit: wrong speed, noise
+	Overrun uint32 // bytes lost in the UART
+	Parity  uint32
+	Break   uint32 // breaks seen; a board that resets may cause one
+	Buffer  uint32 // bytes lost between the UART and the tty
 }
 
 // serialICounter is struct serial_icounter_struct of linux/serial.h.
@@ -150,10 +150,10 @@ func readLineErrors(fd int) (LineErrors, error) {
 		return LineErrors{}, err
 	}
 	return LineErrors{
-		Frame:    uint32(c.Frame),
-		Overrun:  uint32(c.Overrun),
-		Parity:   uint32(c.Parity),
-		Break:    uint32(c.Brk),
-		Buffer:   uint32(c.BufOverrun),
+		Frame:   uint32(c.Frame),
+		Overrun: uint32(c.Overrun),
+		Parity:  uint32(c.Parity),
+		Break:   uint32(c.Brk),
+		Buffer:  uint32(c.BufOverrun),
 	}, nil
 }

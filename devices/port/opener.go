@@ -103,6 +103,7 @@ func (o *Opener) OpenTTY(ctx context.Context, path string, spec Spec) (*TTY, err
 	case r := <-done:
 		return r.tty, r.err
 	case <-ctx.Done():
+		o.abandon(n)
 		return nil, fmt.Errorf("port: open %s: %w", path, ctx.Err())
 	}
 }
@@ -138,6 +139,15 @@ func (o *Opener) set(n node, state nodeState) {
 	o.nodes[n] = state
 }
 
+// abandon notes that nobody waits any more for n to be opened.
+func (o *Opener) abandon(n node) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.nodes[n] == nodeOpening {
+		o.nodes[n] = nodeClosing
+	}
+}
+
 // workDone tells those who wait that one open or close has ended.
 func (o *Opener) workDone() {
 	o.mu.Lock()
@@ -162,15 +172,20 @@ func (o *Opener) reap(t *TTY) {
 	}()
 }
 
-// Closing returns how many ttys are being closed, or opened by an Open that was
-// given up. More than 0 for long means that a driver hangs.
-func (o *Opener) Closing() int {
+// Closing returns how many ttys are being closed, those included whose Open was
+// given up while the driver hung. More than 0 for long means trouble in a driver.
+func (o *Opener) Closing() (n int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.work
+	for _, state := range o.nodes {
+		if state == nodeClosing {
+			n++
+		}
+	}
+	return n
 }
 
-// Wait returns when nothing is being closed, or with ctx's error. A shutdown
+// Wait returns when nothing is being opened or closed, or with ctx's error. A shutdown
 // should not wait for the whole 30 s: the kernel goes on without us.
 func (o *Opener) Wait(ctx context.Context) error {
 	o.mu.Lock()

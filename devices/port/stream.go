@@ -35,6 +35,12 @@ type stream struct {
 	tryBuf  []byte
 	tryN    int
 	tryErr  error
+
+	// The same for OutQueue.
+	qmu      sync.Mutex
+	queue    func(fd uintptr)
+	queueN   int
+	queueErr error
 }
 
 func (s *stream) init(name string, desc descriptor, raw syscall.RawConn) {
@@ -46,6 +52,9 @@ func (s *stream) init(name string, desc descriptor, raw syscall.RawConn) {
 				return
 			}
 		}
+	}
+	s.queue = func(fd uintptr) { // SIOCOUTQ of a socket is the same number
+		s.queueN, s.queueErr = unix.IoctlGetInt(int(fd), unix.TIOCOUTQ)
 	}
 }
 
@@ -113,12 +122,19 @@ func (s *stream) TryWrite(p []byte) (int, error) {
 // driver of a tty to the line (a USB bridge can hide 0.4 s of them at 115200
 // baud), or acknowledged by a TCP peer.
 func (s *stream) OutQueue() (int, error) {
-	var n int
-	err := s.control("TIOCOUTQ", func(fd int) (err error) {
-		n, err = unix.IoctlGetInt(fd, unix.TIOCOUTQ) // SIOCOUTQ of a socket is the same number
-		return err
-	})
-	return n, err
+	s.qmu.Lock()
+	defer s.qmu.Unlock()
+	if s.closed.Load() {
+		return 0, s.fault("TIOCOUTQ", os.ErrClosed)
+	}
+	err := s.raw.Control(s.queue)
+	if err == nil {
+		err = s.queueErr
+	}
+	if err != nil {
+		return 0, s.fault("TIOCOUTQ", err)
+	}
+	return s.queueN, nil
 }
 
 // control runs f on the descriptor. It does not touch the poller, and Close
