@@ -1,0 +1,157 @@
+package devices
+
+import (
+	"bytes"
+	"errors"
+	"time"
+
+	"github.com/umqttd/umqttd/devices/gateway"
+	"github.com/umqttd/umqttd/metrics"
+	"github.com/umqttd/umqttd/mqttcore"
+	"github.com/umqttd/umqttd/serialproto"
+)
+
+// decode finds frames and console text in what was read.
+func (d *Device) decode(b []byte, at time.Time) {
+	d.met.BytesRx.Add(float64(len(b)))
+	d.dec.Feed(b, at)
+	for ev, ok := d.dec.Next(); ok; ev, ok = d.dec.Next() {
+		switch {
+		case ev.Kind == serialproto.Frame:
+			d.met.FramesRx.Inc()
+			d.seen.counts.FramesRx++
+			d.show(at, FrameIn, ev.Body)
+			d.gw.Receive(at, addrOfStream, ev.Body)
+			d.settle()
+		case ev.Kind == serialproto.Text:
+			d.console(at, ev.Body)
+		default:
+			d.noise(at, ev)
+		}
+	}
+}
+
+// console passes on what a board printed.
+func (d *Device) console(at time.Time, text []byte) {
+	d.met.ConsoleLines.Inc()
+	d.show(at, Console, text)
+	d.seen.print(text)
+	if d.cfg.ConsoleLog {
+		d.log.Info("console", "text", string(serialproto.AppendPrintable(nil, text)))
+	}
+	if d.cfg.ConsoleTopic != "" {
+		line := bytes.TrimRight(text, "\r\n")
+		if err := d.shared.Own.publish([]byte(d.cfg.ConsoleTopic), line, false); err != nil {
+			d.log.Debug("console line not published", "err", err)
+		}
+	}
+}
+
+func (d *Device) noise(at time.Time, ev serialproto.Event) {
+	why := metrics.FrameNoise
+	switch ev.Kind {
+	case serialproto.BadCOBS:
+		why = metrics.FrameCOBS
+	case serialproto.BadCRC:
+		why = metrics.FrameCRC
+	case serialproto.Oversize:
+		why = metrics.FrameOversize
+	}
+	d.met.FrameErrors[why].Inc()
+	d.seen.counts.Errors++
+	d.show(at, Noise, ev.Body)
+}
+
+// dropped maps why the gateway dropped a message to the label that counts it.
+var dropped = map[gateway.Reason]metrics.DropReason{
+	gateway.ReasonMalformed:      metrics.DropMalformed,
+	gateway.ReasonUnsupported:    metrics.DropUnsupported,
+	gateway.ReasonInvalidTopic:   metrics.DropInvalidTopic,
+	gateway.ReasonInvalidTopicID: metrics.DropInvalidTopicID,
+	gateway.ReasonForbidden:      metrics.DropForbidden,
+	gateway.ReasonTooLarge:       metrics.DropTooLarge,
+	gateway.ReasonRateLimit:      metrics.DropRateLimit,
+	gateway.ReasonCongestion:     metrics.DropCongestion,
+	gateway.ReasonOffline:        metrics.DropBrokerOffline,
+	gateway.ReasonUnknownClient:  metrics.DropNotConnected,
+	gateway.ReasonRejected:       metrics.DropBoardRefused,
+}
+
+// report counts, shows and logs what the gateway tells.
+func (d *Device) report(n *gateway.Notice) {
+	d.seen.note(d.now(), n, d.cfg.ShowPayloads)
+	switch n.Kind {
+	case gateway.MessageUp:
+		f := d.met.Uplink(int(n.QoS))
+		f.Messages.Inc()
+		if n.QoS >= 0 {
+			f.Latency.Observe(n.Latency.Seconds())
+		}
+	case gateway.MessageDown:
+		f := d.met.Downlink(int(n.QoS))
+		f.Messages.Inc()
+		f.Latency.Observe(n.Latency.Seconds())
+	case gateway.MessageDropped:
+		d.met.Dropped[dropped[n.Reason]].Inc()
+	case gateway.DuplicateSwallowed:
+		d.met.DuplicatesSuppressed.Inc()
+	case gateway.Retransmitted:
+		d.met.RetransmitsDownlink.Inc()
+	case gateway.Retried:
+		d.met.RetransmitsUplink.Inc()
+	case gateway.RoundTrip:
+		d.met.SerialRTT.Observe(n.Latency.Seconds())
+		d.met.SRTT.Set(n.SRTT.Seconds())
+		d.met.RTO.Set(n.RTO.Seconds())
+	case gateway.Malformed:
+		why := metrics.FrameMalformed
+		if n.Reason == gateway.ReasonUnknownType {
+			why = metrics.FrameUnknownType
+		}
+		d.met.FrameErrors[why].Inc()
+	default:
+		d.reportBoard(n)
+	}
+}
+
+// reportBoard tells of the coming and going of boards.
+func (d *Device) reportBoard(n *gateway.Notice) {
+	switch n.Kind {
+	case gateway.BoardConnected:
+		d.met.BoardsConnected.Inc()
+		if n.Again {
+			d.met.Reconnects[metrics.SideBoard].Inc()
+		}
+		d.log.Info("board connected", "client", n.ClientID, "session_present", n.Resumed)
+	case gateway.BoardDisconnected:
+		d.met.BoardsConnected.Dec()
+		d.log.Info("board disconnected", "client", n.ClientID, "reason", n.Reason.String())
+	case gateway.BoardRefused:
+		d.met.Refused[metrics.RequestConnect].Inc()
+		d.log.Warn("board refused", "client", n.ClientID, "reason", n.Reason.String())
+	default:
+		return
+	}
+	d.shared.Own.setDevice(d.cfg.Name, d.gw.Connected() > 0)
+}
+
+// logBroker logs a change of the connection to the broker, once for each
+// change; attempts that go on failing are a matter for debugging.
+func (d *Device) logBroker(s *session, st *mqttcore.State) {
+	if s.online || (st.Attempt == 1 && st.Kind != s.lastKind) || (st.Kind == mqttcore.Refused && s.lastKind != mqttcore.Refused) {
+		d.log.Warn("broker "+st.Kind.String(), "client", s.clientID, "err", st.Err, "retry_in", st.Retry)
+	} else {
+		d.log.Debug("broker "+st.Kind.String(), "client", s.clientID, "err", st.Err, "retry_in", st.Retry)
+	}
+	s.lastKind = st.Kind
+}
+
+func subscribeResult(err error) gateway.SubscribeResult {
+	switch {
+	case err == nil:
+		return gateway.Granted
+	case errors.Is(err, mqttcore.ErrSubscriptionRefused):
+		return gateway.Failed
+	}
+	return gateway.Unanswered
+}
