@@ -1,0 +1,71 @@
+package mqttcore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/umqttd/umqttd/mqttcore/packet"
+)
+
+// dial connects and makes the engine ready to send CONNECT.
+func (c *Client) dial(ctx context.Context) (*link, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.ConnectTimeout)
+	defer cancel()
+	c.mu.Lock()
+	c.cancelDial = cancel
+	ending := c.ending
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		c.cancelDial = nil
+		c.mu.Unlock()
+	}()
+	if ending {
+		return nil, context.Canceled
+	}
+	connect, err := c.connectPacket()
+	if err != nil {
+		return nil, err
+	}
+	conn, err := c.cfg.Dial(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("mqttcore: dial: %w", err)
+	}
+	l := &link{conn: conn}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ending {
+		conn.Close()
+		return nil, context.Canceled
+	}
+	c.link = l
+	c.engine.open(connect)
+	return l, nil
+}
+
+// connectPacket returns CONNECT for the present session.
+func (c *Client) connectPacket() ([]byte, error) {
+	p := packet.Connect{
+		ClientID:     []byte(c.cfg.ClientID),
+		CleanSession: c.cfg.CleanSession,
+		KeepAlive:    uint16(c.cfg.KeepAlive / time.Second),
+		HasUsername:  c.cfg.Username != "",
+		Username:     []byte(c.cfg.Username),
+	}
+	if w := c.cfg.Will; w != nil {
+		p.HasWill, p.WillRetain, p.WillQoS, p.WillTopic, p.Will = true, w.Retain, w.QoS, w.Topic, w.Payload
+	}
+	if c.cfg.Password != nil {
+		password, err := c.cfg.Password()
+		if err != nil {
+			return nil, fmt.Errorf("mqttcore: password: %w", err)
+		}
+		if len(password) > 65535 {
+			return nil, errors.New("mqttcore: password is longer than 65535 bytes")
+		}
+		p.HasPassword, p.Password = true, password
+	}
+	return p.Append(nil), nil
+}

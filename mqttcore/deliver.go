@@ -1,0 +1,110 @@
+package mqttcore
+
+import "time"
+
+// accept puts a received message into the inbox. It waits for room if it must,
+// and reports false if the link died meanwhile. The caller holds mu, which is
+// released during the wait.
+func (c *Client) accept(l *link, now time.Time, in *inbound) bool {
+	size := len(in.Topic) + len(in.Payload)
+	if in.QoS == 0 && c.inbox.full(&c.cfg, size, 1) {
+		c.engine.stats.InboxDropped++
+		return true
+	}
+	if !c.makeRoom(l, size) {
+		return false
+	}
+	it := newItem(itemInbound)
+	it.text = append(append(it.text, in.Topic...), in.Payload...)
+	it.topicLen = len(in.Topic)
+	it.qos, it.retain, it.dup = in.QoS, in.Retain, in.Dup
+	it.token = in.id
+	it.accepted = now
+	c.inbox.push(it)
+	if !c.delivering {
+		c.delivering = true
+		c.delivery.Add(1)
+		go c.deliverFn()
+	}
+	return true
+}
+
+// makeRoom waits until a message of size bytes fits into the inbox.
+func (c *Client) makeRoom(l *link, size int) bool {
+	if !c.crowded(size) {
+		return !l.dead
+	}
+	c.engine.stats.InboxPauses++
+	c.engine.keepalive.pause(time.Now(), true)
+	c.leave() // what came before this message is not held up by it
+	c.callHooks()
+	c.mu.Lock()
+	for !l.dead && c.engine.phase == online && c.crowded(size) {
+		c.room.Wait()
+	}
+	c.engine.keepalive.pause(time.Now(), false)
+	return !l.dead
+}
+
+// crowded reports whether the reader has to wait before a message of size
+// bytes. Blocking calls get their room first, and if that is not enough, an
+// end of their wait.
+func (c *Client) crowded(size int) bool {
+	if c.waits == 0 {
+		return c.inbox.full(&c.cfg, size, 1)
+	}
+	if !c.inbox.full(&c.cfg, size, waitFactor) {
+		return false
+	}
+	c.abandonWaits(ErrInboxFull)
+	return true
+}
+
+// deliver runs handlers until the inbox is empty or Run ends.
+func (c *Client) deliver() {
+	defer c.delivery.Done()
+	c.mu.Lock()
+	for !c.ending {
+		it := c.inbox.pop()
+		if it == nil {
+			break
+		}
+		routes := c.routes
+		c.room.Signal()
+		c.mu.Unlock()
+		handled := c.handle(routes, it)
+		c.mu.Lock()
+		if !handled {
+			c.engine.stats.Unhandled++
+		}
+		if !c.cfg.ManualAck || !handled {
+			c.engine.release(it.token)
+		}
+		recycle(it)
+		c.leave()
+		c.mu.Lock()
+	}
+	c.delivering = false
+	c.mu.Unlock()
+}
+
+// handle gives a message to every handler whose filter it matches, and
+// otherwise to OnMessage. It reports whether there was one.
+func (c *Client) handle(routes []route, it *item) bool {
+	d := Delivery{
+		ID: it.token, Topic: it.topic(), Payload: it.payload(),
+		QoS: it.qos, Retain: it.retain, Dup: it.dup, Received: it.accepted,
+	}
+	handled := false
+	for i := range routes {
+		if MatchFilter(routes[i].filter, d.Topic) {
+			routes[i].handler(d)
+			handled = true
+		}
+	}
+	if !handled && c.cfg.OnMessage != nil {
+		c.cfg.OnMessage(d)
+		handled = true
+	}
+	return handled
+}

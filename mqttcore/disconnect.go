@@ -1,0 +1,102 @@
+package mqttcore
+
+import (
+	"context"
+	"time"
+)
+
+// goodbyeTimeout is how long the broker has to close a connection after
+// DISCONNECT.
+const goodbyeTimeout = time.Second
+
+// haltRun makes the given call of Run return, if it has not.
+func (c *Client) haltRun(run int) {
+	c.mu.Lock()
+	current := c.running && c.runs == run
+	c.mu.Unlock()
+	if current {
+		c.halt(context.Canceled)
+	}
+}
+
+// halt makes Run return soon, cutting the connection.
+func (c *Client) halt(cause error) {
+	c.mu.Lock()
+	c.ending = true
+	l, cancel := c.link, c.cancelDial
+	c.mu.Unlock()
+	if cancel != nil {
+		cancel()
+	}
+	if l != nil {
+		c.kill(l, cause)
+	}
+	c.signal()
+}
+
+// Disconnect ends Run in an orderly way: what the in-flight window lets out is
+// sent, then DISCONNECT, and the broker discards the will. It returns when
+// that is written, or with an error if it could not be, or ctx ends first; the
+// connection is cut then. It does not wait for Run, nor for acknowledgements:
+// what is not acknowledged stays for the next Run. It may be called in a hook
+// or a handler.
+//
+// Without a connection there is nothing to say: Run returns, and Disconnect
+// nil. A Run that has not begun is not ended by it; cancel its context.
+func (c *Client) Disconnect(ctx context.Context) error {
+	c.mu.Lock()
+	l := c.link
+	if !c.running || l == nil || l.dead || !c.engine.disconnect() {
+		running := c.running
+		c.mu.Unlock()
+		if running {
+			c.halt(nil)
+		}
+		return nil
+	}
+	c.ending = true
+	c.room.Broadcast()
+	c.mu.Unlock()
+
+	stop := context.AfterFunc(ctx, func() { c.kill(l, context.Cause(ctx)) })
+	defer stop()
+	err := c.writeAll(l)
+	if err == nil {
+		err = c.goodbye(l)
+	}
+	c.signal()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// writeAll writes until DISCONNECT was written.
+func (c *Client) writeAll(l *link) error {
+	for {
+		if err := c.write(l); err != nil {
+			return err
+		}
+		c.mu.Lock()
+		done := l.dead || c.engine.phase == closing
+		c.mu.Unlock()
+		if done {
+			return nil
+		}
+	}
+}
+
+// goodbye ends the connection after DISCONNECT. It closes our direction only
+// and lets the reader see the broker close the other: closing a socket with
+// unread bytes in it resets the connection, which may overtake the DISCONNECT,
+// and the broker would publish the will.
+func (c *Client) goodbye(l *link) error {
+	half, ok := l.conn.(interface{ CloseWrite() error })
+	if !ok {
+		return l.conn.SetReadDeadline(time.Now().Add(goodbyeTimeout))
+	}
+	if err := l.conn.SetReadDeadline(time.Now().Add(goodbyeTimeout)); err != nil {
+		return err
+	}
+	return half.CloseWrite()
+}

@@ -1,0 +1,203 @@
+package mqttcore
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/umqttd/umqttd/mqttcore/packet"
+)
+
+// Run keeps the session connected until ctx is done, or Disconnect or Close is
+// called. It returns nil after Disconnect, [ErrClosed] after Close, and
+// otherwise the context's cause: the connection is then cut without
+// DISCONNECT, so that the broker publishes the will.
+//
+// No fault of a connection ends it: it reports to OnState and tries again.
+// When it returns, no goroutine of the client is left and no hook or handler
+// runs; it waits for the handler that does. Messages that are not acknowledged
+// stay for the next Run, which may be of another [Session].
+//
+// It fails with [ErrRunning] if the client runs already.
+func (c *Client) Run(ctx context.Context) error {
+	run, err := c.begin()
+	if err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { c.haltRun(run) })
+	b := backoff{min: c.cfg.BackoffMin, max: c.cfg.BackoffMax}
+	for !c.shallEnd() {
+		up, err := c.connection(ctx)
+		c.pause(&b, up, err)
+	}
+	stop()
+	c.end()
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case c.isClosed():
+		return ErrClosed
+	default:
+		return nil
+	}
+}
+
+// begin marks the client as running and returns the number of the run.
+func (c *Client) begin() (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.engine.closed:
+		return 0, ErrClosed
+	case c.running:
+		return 0, ErrRunning
+	}
+	c.running, c.ending = true, false
+	c.runs++
+	if c.timer == nil {
+		c.timer = time.AfterFunc(time.Hour, c.alarm)
+		c.timer.Stop()
+	}
+	return c.runs, nil
+}
+
+// end leaves the client as New did, but for what waits to be sent.
+func (c *Client) end() {
+	c.mu.Lock()
+	c.timer.Stop()
+	c.armed = time.Time{}
+	c.abandonWaits(ErrStopping)
+	c.mu.Unlock()
+	c.delivery.Wait()
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	// A QoS 1 message in the inbox has not been acknowledged: the broker keeps
+	// it. A QoS 0 message is gone.
+	c.inbox.drop(func(it *item) bool {
+		if it.qos == 0 {
+			c.engine.stats.InboxDropped++
+		}
+		return true
+	})
+	for {
+		if c.engine.closed {
+			c.engine.close(time.Now())
+		}
+		c.settle()
+		if c.engine.events.n == 0 {
+			break
+		}
+		c.mu.Unlock()
+		c.callHooks()
+		c.mu.Lock()
+	}
+	c.running, c.ending = false, false
+}
+
+func (c *Client) shallEnd() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ending
+}
+
+func (c *Client) isClosed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.engine.closed
+}
+
+// connection makes one connection, keeps it until it ends, and returns how
+// long it stood, 0 if it never did, and why it ended.
+func (c *Client) connection(ctx context.Context) (time.Duration, error) {
+	l, err := c.dial(ctx)
+	if err != nil {
+		return 0, err
+	}
+	l.reader.Add(1)
+	go c.read(l)
+	c.serve(l)
+	l.reader.Wait()
+	c.writing <- struct{}{} // a Disconnect may be in the middle of it
+	now := time.Now()
+	c.mu.Lock()
+	c.engine.lost(now)
+	c.link = nil
+	c.leave()
+	<-c.writing
+	c.callHooks()
+	if l.since.IsZero() {
+		return 0, l.err
+	}
+	return max(1, now.Sub(l.since)), l.err
+}
+
+// pause reports why a connection ended and waits before the next.
+func (c *Client) pause(b *backoff, up time.Duration, err error) {
+	s := State{Kind: Disconnected, Err: err}
+	var refused *RefusedError
+	if errors.As(err, &refused) {
+		s.Kind, s.Code = Refused, refused.Code
+	}
+	if up > 0 {
+		b.stood(up)
+	}
+	switch {
+	case c.shallEnd():
+	case s.Kind == Refused && s.Code != packet.RefusedUnavailable:
+		s.Retry = b.longest(c.cfg.Rand()) // asking again soon changes nothing
+	default:
+		s.Retry = b.next(c.cfg.Rand())
+	}
+	until := time.Now().Add(s.Retry)
+
+	c.mu.Lock()
+	if up == 0 && !c.ending {
+		s.Attempt = b.failures
+		c.engine.stats.Failures++
+	}
+	if s.Kind == Refused {
+		c.engine.stats.Refusals++
+	}
+	if up > 0 || !c.ending {
+		c.engine.report(s)
+	}
+	c.mu.Unlock()
+	c.callHooks()
+	for c.sleep(until) {
+	}
+}
+
+// sleep waits until then or until something happens, and reports whether to go
+// on waiting.
+func (c *Client) sleep(until time.Time) bool {
+	c.mu.Lock()
+	left := time.Until(until)
+	if c.ending || left <= 0 {
+		c.mu.Unlock()
+		return false
+	}
+	c.arm(until)
+	c.mu.Unlock()
+	<-c.wake
+	return true
+}
+
+// arm sets the timer to fire at the given time at the latest. The caller holds
+// mu. A timer that fires too early costs one look; moving it to later on every
+// message would cost more.
+func (c *Client) arm(at time.Time) {
+	if at.IsZero() || !c.armed.IsZero() && !at.Before(c.armed) {
+		return
+	}
+	c.armed = at
+	c.timer.Reset(time.Until(at))
+}
+
+// alarm runs when the timer fires.
+func (c *Client) alarm() {
+	c.mu.Lock()
+	c.armed = time.Time{}
+	c.mu.Unlock()
+	c.signal()
+}
