@@ -78,9 +78,9 @@ func plain(v slog.Value) string {
 	}
 }
 
-// visible returns s with every byte and rune that is not printable escaped as in a Go string, so that a terminal only ever shows it: control
+// Visible returns s with every byte and rune that is not printable escaped as in a Go string, so that a terminal only ever shows it: control
 // bytes, ESC, DEL, the C1 controls, line separators, bidirectional overrides and what is not UTF-8. A backslash is doubled.
-func visible(s string) string {
+func Visible(s string) string {
 	quoted := strconv.Quote(s)
 	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
 }

@@ -48,7 +48,7 @@ func (h *text) Handle(_ context.Context, r slog.Record) error {
 	line := make([]byte, 0, 256)
 	line = h.appendTime(line, r.Time)
 	line = h.appendLevel(line, r.Level)
-	line = append(line, visible(r.Message)...)
+	line = append(line, Visible(r.Message)...)
 	for _, p := range h.scope.of(r) {
 		line = append(line, ' ')
 		line = h.paint(line, dim, word(p.key)+"=")

@@ -1,0 +1,149 @@
+package web
+
+import (
+	"bytes"
+	"fmt"
+	"html/template"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/umqttd/umqttd/daemon/logs"
+)
+
+// What the page shows at most. The rest is counted.
+const (
+	maxBoards  = 100 // of one device
+	maxTopics  = 5   // of one board
+	maxPayload = 64  // bytes of one message
+)
+
+var page = template.Must(template.New("page.html").Funcs(template.FuncMap{
+	"visible": logs.Visible, // the template escapes HTML; this, what misleads the eye
+	"age":     age,
+	"span":    span,
+	"group":   group,
+	"size":    size,
+	"ms":      milliseconds,
+	"excerpt": excerpt,
+}).ParseFS(files, "assets/page.html"))
+
+// view is what the template gets.
+type view struct {
+	Status
+	ShowPayloads       bool
+	Devices            []deviceView
+	Up, Boards, Online int // devices up; boards connected; of these, with the broker
+}
+
+// deviceView is a device as rows of the table.
+type deviceView struct {
+	Device
+	Boards []Board // the ones that are shown
+	Hidden int     // how many are not
+	Rows   int     // of the table
+}
+
+func newView(status Status, showPayloads bool) view {
+	v := view{Status: status, ShowPayloads: showPayloads}
+	for _, d := range status.Devices {
+		if d.Up {
+			v.Up++
+		}
+		for _, b := range d.Boards {
+			if b.Session == Active || b.Session == Asleep {
+				v.Boards++
+				if b.BrokerOnline {
+					v.Online++
+				}
+			}
+		}
+		v.Devices = append(v.Devices, newDeviceView(d))
+	}
+	return v
+}
+
+func newDeviceView(d Device) deviceView {
+	shown := slices.Clone(d.Boards[:min(len(d.Boards), maxBoards)])
+	for i, b := range shown {
+		shown[i].Topics = b.Topics[:min(len(b.Topics), maxTopics)]
+	}
+	v := deviceView{Device: d, Boards: shown, Hidden: len(d.Boards) - len(shown), Rows: max(len(shown), 1)}
+	if v.Hidden > 0 {
+		v.Rows++
+	}
+	return v
+}
+
+// page answers with the status page. It is rendered whole before the first byte goes out.
+func (s *Server) page(w http.ResponseWriter, _ *http.Request) {
+	var text bytes.Buffer
+	if err := page.Execute(&text, newView(s.cfg.Gateway.Status(), s.cfg.ShowPayloads)); err != nil {
+		s.cfg.Log.Error("status page not rendered", "error", err)
+		http.Error(w, "The status page cannot be shown; the log says why.", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = text.WriteTo(w)
+}
+
+// excerpt returns the beginning of a payload.
+func excerpt(payload []byte) string {
+	if len(payload) > maxPayload {
+		return logs.Visible(string(payload[:maxPayload])) + "…"
+	}
+	return logs.Visible(string(payload))
+}
+
+// age returns how long ago t was.
+func age(now, t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	if now.Sub(t) < time.Second {
+		return "now"
+	}
+	return span(now, t) + " ago"
+}
+
+// span returns the time from t to now in its one or two largest units.
+func span(now, t time.Time) string {
+	d := max(now.Sub(t), 0)
+	days, hours, minutes, seconds := int(d.Hours())/24, int(d.Hours())%24, int(d.Minutes())%60, int(d.Seconds())%60
+	switch {
+	case days > 0:
+		return fmt.Sprintf("%d d %d h", days, hours)
+	case hours > 0:
+		return fmt.Sprintf("%d h %d min", hours, minutes)
+	case minutes > 0:
+		return fmt.Sprintf("%d min", minutes)
+	default:
+		return fmt.Sprintf("%d s", seconds)
+	}
+}
+
+// group returns the number with a narrow space between groups of three digits.
+func group(n uint64) string {
+	digits := strconv.FormatUint(n, 10)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "\u202f" + digits[i:]
+	}
+	return digits
+}
+
+// size returns a number of bytes.
+func size(bytes int) string {
+	if bytes < 10_000 {
+		return fmt.Sprintf("%d B", bytes)
+	}
+	return fmt.Sprintf("%.1f KiB", float64(bytes)/1024)
+}
+
+// milliseconds returns a round trip; 0 means that none was measured.
+func milliseconds(d time.Duration) string {
+	if d == 0 {
+		return "–"
+	}
+	return strconv.FormatFloat(float64(d.Microseconds())/1000, 'f', 1, 64) + " ms"
+}
