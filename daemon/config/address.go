@@ -75,10 +75,10 @@ func checkListen(s string) (wrong, write string) {
 	return "", ""
 }
 
-// isPort accepts 1 to 65535, in digits.
+// isPort accepts 1 to 65535, without leading zeros.
 func isPort(s string) bool {
 	n, err := strconv.ParseUint(s, 10, 16)
-	return err == nil && n > 0
+	return err == nil && n > 0 && s[0] != '0'
 }
 
 // onLoopback reports whether only this machine can reach a host:port.

@@ -10,9 +10,9 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// maxNodes bounds the YAML nodes looked at in one file. A file of maxFileSize has
-// fewer; only aliases to aliases reach it.
-const maxNodes = 1 << 20
+// maxNodes bounds the YAML nodes looked at in one file: a thousand devices with every
+// key have fewer, aliases to aliases have any number.
+const maxNodes = 100_000
 
 // A source is one YAML file.
 type source struct {
@@ -55,6 +55,7 @@ type decoder struct {
 	env      func(string) (string, bool)
 	given    map[any]place // address of a field -> where its key stands
 	refused  map[any]bool  // address of a field -> its value was a fault
+	gaveUp   bool          // there was too much to look at
 	faults   []found
 	warnings []found
 }
@@ -106,11 +107,12 @@ func (d *decoder) decode(v value, at place, n *yaml.Node) {
 		n = n.Alias
 	}
 	at.src.nodes++
-	if at.src.nodes == maxNodes {
-		d.fault(at, "too many aliases", "write the values out")
-	}
-	if at.src.nodes < maxNodes {
+	switch {
+	case at.src.nodes < maxNodes:
 		v.decode(d, at, n)
+	case !d.gaveUp:
+		d.gaveUp = true
+		d.fault(at, "comes after 100000 values, aliases counted each time", "put devices into files of their own in devices_dir")
 	}
 }
 

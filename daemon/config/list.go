@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 
 	"gopkg.in/yaml.v3"
@@ -33,12 +32,14 @@ func (v texts) decode(d *decoder, at place, n *yaml.Node) {
 		return
 	}
 	list := make([]string, 0, len(n.Content))
+	known := make(map[string]bool)
 	for i, item := range n.Content {
 		d.decode(text{field: new(string), check: func(s string) (wrong, write string) {
-			if wrong, write = v.check(s); wrong == "" && slices.Contains(list, s) {
+			if wrong, write = v.check(s); wrong == "" && known[s] {
 				wrong, write = "stands in the list already", "remove one"
 			}
 			if wrong == "" {
+				known[s] = true
 				list = append(list, s)
 			}
 			return wrong, write

@@ -49,7 +49,9 @@ func Parse(name string, data []byte, env func(string) (string, bool)) (*Config, 
 		d.decode(rootSection(c, &devices), top, root)
 	}
 	devices = append(devices, d.devicesDir(c, src)...)
-	d.check(c, devices)
+	if !d.gaveUp { // else the half that was seen would look wrong
+		d.check(c, devices)
+	}
 	for _, dev := range devices {
 		c.Devices = append(c.Devices, *dev)
 	}

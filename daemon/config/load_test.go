@@ -1,9 +1,11 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 )
@@ -107,5 +109,82 @@ devices:
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got  %+v\nwant %+v", c, want)
+	}
+}
+
+func TestMainFileThatCannotBeRead(t *testing.T) {
+	dir := t.TempDir()
+	for path, want := range map[string]string{
+		filepath.Join(dir, "umqttd.yaml"): "umqttd.yaml: no such file; write the name of a file that exists\n",
+		dir + "/.":                        ".: cannot be read: is a directory\n",
+	} {
+		if got := said(t, path); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestFileLargerThanOneMebibyte(t *testing.T) {
+	comment := "# " + strings.Repeat("x", 1<<20) + "\n"
+	path := folder(t, map[string]string{"umqttd.yaml": "gateway: gw\n", "devices.d/a.yaml": comment})
+	const want = "devices.d/a.yaml: is larger than 1 MiB\n"
+	if got := said(t, path); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// Ten thousand devices with ten thousand filters each fit into a file of a megabyte.
+func TestAliasBomb(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("devices:\n  - name: a\n    port: /dev/a\n    allow:\n      publish: &list [")
+	for i := range 10000 {
+		fmt.Fprintf(&b, "f%d, ", i)
+	}
+	b.WriteString("]\n")
+	for i := range 10000 {
+		fmt.Fprintf(&b, "  - {name: a%d, port: /dev/a%d, allow: {publish: *list, subscribe: *list}}\n", i, i)
+	}
+	path := folder(t, map[string]string{"umqttd.yaml": b.String()})
+	got := said(t, path)
+	const want = "umqttd.yaml:5: devices[a4].allow.publish[9963]: comes after 100000 values, aliases counted each time; put devices into files of their own in devices_dir\n"
+	if got != want {
+		t.Errorf("got %.300q", got)
+	}
+}
+
+// Aliases themselves are welcome.
+func TestAliases(t *testing.T) {
+	path := folder(t, map[string]string{"umqttd.yaml": `
+gateway: &name pi
+devices:
+  - &a {name: a, port: /dev/a, limits: &limits {max_payload: 9}, client_id: *name}
+  - {name: b, port: /dev/b, limits: *limits}
+  - *a
+`})
+	const want = `umqttd.yaml:4: devices[a].client_id: is the client id of the gateway's own session; write another, or another gateway:
+`
+	got := said(t, path)
+	if !strings.HasPrefix(got, want) || !strings.Contains(got, "devices[a].name: the same name stands on line 4") {
+		t.Errorf("got\n%s", got)
+	}
+}
+
+func TestReadPassword(t *testing.T) {
+	for text, want := range map[string]string{
+		"secret": "secret", "secret\n": "secret", "secret\r\nmore\n": "secret", " blank s \n": " blank s ",
+		"": "password: its first line is empty", "\nsecret": "password: its first line is empty",
+		strings.Repeat("x", 65536): "password: its first line is longer than 65535 bytes",
+	} {
+		path := filepath.Join(filepath.Dir(folder(t, map[string]string{"password": text})), "password")
+		got, err := ReadPassword(path)
+		if err != nil {
+			got = []byte(strings.Replace(err.Error(), "config: password file "+filepath.Dir(path)+"/", "", 1))
+		}
+		if string(got) != want {
+			t.Errorf("%.20q: got %.80q, want %.80q", text, got, want)
+		}
+	}
+	if _, err := ReadPassword(filepath.Join(t.TempDir(), "none")); err == nil {
+		t.Error("a missing file is no password")
 	}
 }

@@ -24,28 +24,30 @@ func nearest(word string, names []string) string {
 	return ""
 }
 
-// distance is the Levenshtein distance of two words: the insertions, deletions
-// and substitutions of one byte that make one of the other. Words that differ
-// much in length are not compared.
+// distance counts the edits that make one word of the other: a byte inserted, left
+// out or changed, or two neighbours exchanged. Words that differ much in length are
+// not compared.
 func distance(a, b string) int {
 	if len(a) > len(b)+2 || len(b) > len(a)+2 {
 		return len(a) + len(b)
 	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
+	edits := make([][]int, len(a)+1) // [i][j]: from a[:i] to b[:j]
+	for i := range edits {
+		edits[i] = make([]int, len(b)+1)
+		for j := range edits[i] {
+			if i == 0 || j == 0 {
+				edits[i][j] = i + j
+				continue
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+			changed := edits[i-1][j-1]
+			if a[i-1] != b[j-1] {
+				changed++
+			}
+			edits[i][j] = min(changed, edits[i-1][j]+1, edits[i][j-1]+1)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				edits[i][j] = min(edits[i][j], edits[i-2][j-2]+1)
+			}
 		}
 	}
-	return row[len(b)]
+	return edits[len(a)][len(b)]
 }
