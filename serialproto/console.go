@@ -42,8 +42,8 @@ func (d *Decoder) overflow() (Event, bool) {
 		d.run, d.burst = 0, 0
 		return Event{Oversize, run}, true
 	}
-	d.mode, d.counted = streaming, noisy
 	whole := bytes.LastIndexByte(burst, '\n') + 1
+	d.mode, d.counted = streaming, noisy && whole == 0
 	d.lines = burst[:whole]
 	d.burst += whole
 	return Event{Oversize, run}, noisy
