@@ -3,6 +3,8 @@ package metrics
 import (
 	"flag"
 	"fmt"
+	"log/slog"
+	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
@@ -253,5 +255,19 @@ func BenchmarkMessage(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		message(d)
+	}
+}
+
+// A scrape of a Pi with 16 boards.
+func BenchmarkScrape(b *testing.B) {
+	m := New(Build{})
+	for i := range 16 {
+		message(m.Device(fmt.Sprint("board", i)))
+	}
+	h := m.Handler(slog.New(slog.DiscardHandler))
+	r := httptest.NewRequest("GET", "/metrics", nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		h.ServeHTTP(httptest.NewRecorder(), r)
 	}
 }

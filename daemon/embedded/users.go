@@ -39,7 +39,8 @@ func stampOf(path string) (stamp, error) {
 	return stamp{info.ModTime().UnixNano(), info.Size()}, nil
 }
 
-// nobody is a hash that no known password has, of the usual cost. It is checked for a user who does not exist, so that time does not tell.
+// nobody is the hash, of the usual cost, that is checked for a user who does not exist, so that time does not tell who does. Its password
+// ("fakepassword", as in the exporter-toolkit) lets nobody in.
 const nobody = "$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi"
 
 // readUsers reads a password file. Its error lists every fault.
