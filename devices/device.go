@@ -123,9 +123,13 @@ func (d *Device) Ready() <-chan struct{} { return d.ready }
 // Run owns the port and its boards until ctx is done. Then the boards are told
 // to connect anew, and their MQTT sessions are cut without DISCONNECT.
 func (d *Device) Run(ctx context.Context) error {
-	defer close(d.done)
 	inner, stop := context.WithCancel(context.WithoutCancel(ctx))
 	d.inner = inner
+	defer func() { // also after a panic
+		stop()
+		d.drain()
+		close(d.done)
+	}()
 	d.timer = time.NewTimer(beatEvery)
 	defer d.timer.Stop()
 	d.work.Go(d.serveLink)
@@ -135,8 +139,6 @@ func (d *Device) Run(ctx context.Context) error {
 	}
 	d.gw.Shutdown(d.now())
 	d.settle()
-	stop()
-	d.drain()
 	return ctx.Err()
 }
 

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync"
 
+	"github.com/umqttd/umqttd/metrics"
 	"github.com/umqttd/umqttd/mqttcore"
 )
 
@@ -20,8 +21,9 @@ import (
 type Own struct {
 	name    string
 	client  *mqttcore.Client
+	metrics *metrics.Metrics
 	log     *slog.Logger
-	goodbye context.Context
+	ready   chan struct{}
 
 	mu     sync.Mutex
 	online map[string]bool // by device
@@ -37,8 +39,8 @@ var errNoOwn = errors.New("devices: the gateway has no session of its own")
 
 // NewOwn returns the session of the gateway of that name. base has the
 // connection and the credentials; names are the devices it speaks for.
-func NewOwn(name string, base mqttcore.Config, names []string, log *slog.Logger) (*Own, error) {
-	o := &Own{name: name, log: log, online: make(map[string]bool, len(names))}
+func NewOwn(name string, base mqttcore.Config, names []string, m *metrics.Metrics, log *slog.Logger) (*Own, error) {
+	o := &Own{name: name, metrics: m, log: log, ready: make(chan struct{}), online: make(map[string]bool, len(names))}
 	for _, device := range names {
 		o.online[device] = false
 	}
@@ -63,8 +65,12 @@ func (o *Own) topic(device string) []byte {
 // String names the task.
 func (o *Own) String() string { return "gateway's own session" }
 
+// Ready is closed when Run has begun: nothing waits for the broker.
+func (o *Own) Ready() <-chan struct{} { return o.ready }
+
 // Run keeps the session up until ctx is done, and then says goodbye.
 func (o *Own) Run(ctx context.Context) error {
+	close(o.ready)
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	var farewell sync.WaitGroup
@@ -89,9 +95,11 @@ func (o *Own) farewell(ctx context.Context) {
 	defer cancel()
 	o.mu.Lock()
 	up := o.up
-	for device := range o.online {
-		o.online[device] = false
-		o.say(device, false)
+	for device, on := range o.online {
+		if on {
+			o.online[device] = false
+			o.say(device, false)
+		}
 	}
 	o.mu.Unlock()
 	if up {
@@ -108,12 +116,14 @@ func (o *Own) changed(st mqttcore.State) {
 	was := o.up
 	o.up = st.Kind == mqttcore.Connected
 	if !o.up {
-		if was || st.Attempt == 1 {
+		o.metrics.GatewayConnected.Set(0)
+		if st.Err != nil && (was || st.Attempt == 1) {
 			o.log.Warn("gateway's own session is down, boards are not affected", "err", st.Err)
 		}
 		return
 	}
 	o.log.Info("gateway's own session is up", "client", o.name)
+	o.metrics.GatewayConnected.Set(1)
 	o.send(o.topic(""), online)
 	for device, on := range o.online {
 		o.say(device, on)

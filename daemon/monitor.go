@@ -1,0 +1,177 @@
+package daemon
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/umqttd/umqttd/devices"
+)
+
+// The monitor socket lets `umqttd monitor DEVICE` see what passes a port. A
+// client sends one line, the device's name; the daemon answers with one line,
+// "ok" or what is wrong, and then with one JSON object a line.
+
+// MonitorEvent is one line from the monitor socket.
+type MonitorEvent struct {
+	At   time.Time         `json:"at"`
+	Kind devices.WatchKind `json:"kind"`
+	Body []byte            `json:"body"`
+}
+
+const (
+	helloTimeout   = 5 * time.Second
+	monitorTimeout = 5 * time.Second // for a client to take a line
+	maxMonitors    = 16
+)
+
+// monitor is the task that serves the socket.
+type monitor struct {
+	daemon *Daemon
+	path   string
+	ready  chan struct{}
+	places chan struct{}
+}
+
+func (d *Daemon) wireMonitor() error {
+	if d.opts.Socket != "" {
+		d.infra = append(d.infra, &monitor{
+			daemon: d, path: d.opts.Socket, ready: make(chan struct{}), places: make(chan struct{}, maxMonitors),
+		})
+	}
+	return nil
+}
+
+// Run serves until ctx is done. Without a socket the gateway goes on.
+func (m *monitor) Run(ctx context.Context) error {
+	close(m.ready)
+	l, err := m.listen(ctx)
+	if err != nil {
+		m.daemon.log.Warn("umqttd monitor will not work", "err", err)
+		<-ctx.Done()
+		return nil
+	}
+	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
+	defer stop()
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return fmt.Errorf("daemon: monitor socket: %w", err)
+		}
+		clients.Go(func() { m.serve(ctx, conn) })
+	}
+}
+
+// listen makes the socket, in place of one that nobody listens on any more.
+func (m *monitor) listen(ctx context.Context) (net.Listener, error) {
+	if err := os.MkdirAll(filepath.Dir(m.path), 0o750); err != nil {
+		return nil, fmt.Errorf("daemon: monitor socket: %w", err)
+	}
+	var d net.Dialer
+	if conn, err := d.DialContext(ctx, "unix", m.path); err == nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("daemon: monitor socket: %s belongs to another umqttd with this configuration", m.path)
+	}
+	if err := os.Remove(m.path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("daemon: monitor socket: %w", err)
+	}
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "unix", m.path)
+	if err != nil {
+		return nil, fmt.Errorf("daemon: monitor socket: %w", err)
+	}
+	if err := os.Chmod(m.path, 0o660); err != nil {
+		_ = l.Close()
+		return nil, fmt.Errorf("daemon: monitor socket: %w", err)
+	}
+	return l, nil
+}
+
+// serve shows one client what it asks for.
+func (m *monitor) serve(ctx context.Context, conn net.Conn) {
+	defer func() { _ = conn.Close() }()
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	_ = conn.SetReadDeadline(time.Now().Add(helloTimeout))
+	name, err := bufio.NewReader(io.LimitReader(conn, 256)).ReadString('\n')
+	if err != nil {
+		return
+	}
+	select {
+	case m.places <- struct{}{}:
+		defer func() { <-m.places }()
+	default:
+		_, _ = fmt.Fprintf(conn, "%d monitors are open already\n", maxMonitors)
+		return
+	}
+	d := m.find(strings.TrimSpace(name))
+	if d == nil {
+		_, _ = fmt.Fprintf(conn, "no device %q; configured: %s\n", strings.TrimSpace(name), strings.Join(m.names(), ", "))
+		return
+	}
+	if _, err := io.WriteString(conn, "ok\n"); err == nil {
+		m.show(ctx, conn, d.current.Load())
+	}
+}
+
+// show streams events until the client has gone.
+func (m *monitor) show(ctx context.Context, conn net.Conn, d *devices.Device) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	w := d.Watch(ctx)
+	defer w.Close()
+	_ = conn.SetReadDeadline(time.Time{})
+	go func() { // a client says nothing more; reading tells when it has gone
+		_, _ = io.Copy(io.Discard, conn)
+		cancel()
+	}()
+	enc := json.NewEncoder(conn)
+	for {
+		select {
+		case ev := <-w.C:
+			_ = conn.SetWriteDeadline(time.Now().Add(monitorTimeout))
+			if enc.Encode(MonitorEvent{ev.At, ev.Kind, ev.Body}) != nil {
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (m *monitor) find(name string) *supervised {
+	for _, d := range m.daemon.devices {
+		if d.name == name {
+			return d
+		}
+	}
+	return nil
+}
+
+func (m *monitor) names() []string {
+	var names []string
+	for _, d := range m.daemon.devices {
+		names = append(names, d.name)
+	}
+	return names
+}
+
+// Ready is closed at once: nothing waits for a monitor.
+func (m *monitor) Ready() <-chan struct{} { return m.ready }
+
+// String names the task.
+func (m *monitor) String() string { return "monitor socket" }
