@@ -26,7 +26,8 @@ func (d *decoder) check(c *Config, devices []*Device) {
 	}
 }
 
-// at is the place of the first of some fields that was given.
+// at is the place of the first of some fields that was given. One always was, or
+// there would be nothing to say; FuzzParse looks for faults without a file.
 func (d *decoder) at(fields ...any) place {
 	for _, field := range fields {
 		if at, given := d.given[field]; given {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 )
@@ -180,8 +181,12 @@ func (d *decoder) scalar(at place, n *yaml.Node, want string) (text, tag string,
 	return text, tag, true
 }
 
-// checkPrintable refuses characters that no value needs and that spoil a log.
+// checkPrintable refuses what no value needs and what spoils a log. The file is UTF-8,
+// but a variable may hold anything.
 func checkPrintable(s string) (wrong, write string) {
+	if !utf8.ValidString(s) {
+		return "is not UTF-8 text", "look at the environment variable"
+	}
 	if strings.IndexFunc(s, unicode.IsControl) >= 0 {
 		return "holds a control character or a line break", "write it on one line"
 	}

@@ -21,6 +21,7 @@ var environment = map[string]string{
 	"DOLLAR": "${HOST}",
 	"YAML":   "a\nmax_nodes: 5",
 	"SHOUT":  "HELLO",
+	"LATIN":  "caf\xe9",
 }
 
 func getenv(name string) (string, bool) {

@@ -188,3 +188,30 @@ func TestReadPassword(t *testing.T) {
 		t.Error("a missing file is no password")
 	}
 }
+
+// MQTT carries no text of more than 65535 bytes.
+func TestTextsTooLongForMQTT(t *testing.T) {
+	long := strings.Repeat("x", maxText+1)
+	path := folder(t, map[string]string{"umqttd.yaml": "devices:\n  - name: a\n    port: /dev/a\n    client_id: " + long + "\n    topics: {1: " + long +
+		"}\n    allow: {publish: [" + long + "]}\n"})
+	const want = `umqttd.yaml:4: devices[a].client_id: is longer than 65535 bytes; write a shorter one
+umqttd.yaml:5: devices[a].topics[1]: is longer than 65535 bytes; write a shorter topic
+umqttd.yaml:6: devices[a].allow.publish[0]: is longer than 65535 bytes; write a shorter filter
+`
+	if got := said(t, path); got != want {
+		t.Errorf("got\n%.500s", got)
+	}
+}
+
+func BenchmarkLoadThousandDevices(b *testing.B) {
+	var text strings.Builder
+	text.WriteString("devices:\n")
+	for i := range 1000 {
+		fmt.Fprintf(&text, "  - {name: a%d, port: /dev/a%d, allow: {publish: [\"a/%d/#\"]}, limits: {max_payload: 9}}\n", i, i, i)
+	}
+	for b.Loop() {
+		if _, _, err := Parse("umqttd.yaml", []byte(text.String()), noEnv); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
