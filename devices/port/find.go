@@ -26,7 +26,9 @@ func (f Finder) Find(spec Spec) (string, error) {
 		return "", e
 	}
 	if filepath.Dir(spec.Path) == filepath.Join(f.dev(), "serial/by-id") {
-		return path, f.checkByID(spec.Path, path)
+		if err := f.checkByID(spec.Path, path); err != nil {
+			return "", err
+		}
 	}
 	return path, nil
 }
