@@ -9,32 +9,42 @@ import (
 // Client is one MQTT session: it keeps a connection to a broker, and what is
 // on its way, over any number of connections. All its methods may be called
 // from any goroutine.
+//
+// Run's goroutine reads. Another writes and watches the deadlines; it is there
+// only while there is something to write, and a little longer. A third runs the
+// handlers, while there are messages. All of them, and the callers of methods,
+// meet at one mutex, which is held for steps of the engine only: never during
+// I/O, never during a hook or a handler.
 type Client struct {
 	// Immutable.
-	wake      chan struct{} // holds one: Run has something to do
-	writing   chan struct{} // holds one: the right to write to the socket
-	deliverFn func()        // c.deliver, made once
+	deliverFn func() // c.deliver, made once
 
 	// Shared: mu.
-	mu      sync.Mutex
-	cfg     Config // the session part changes between Runs
-	engine  engine
-	inbox   inbox
-	room    sync.Cond // of mu: the inbox got room, or the reader has another reason to look
-	routes  []route   // copied on change
-	link    *link     // nil: no connection
-	timer   *time.Timer
-	armed   time.Time // when timer fires; zero: it does not
-	asleep  bool      // Run waits for wake
-	calling bool      // a goroutine runs the hooks
-	waits   int       // blocking calls
+	mu     sync.Mutex
+	work   sync.Cond // of mu: the writer waits here for work
+	change sync.Cond // of mu: all others wait here, for anything
+	cfg    Config    // the session part changes between Runs
+	engine engine
+	inbox  inbox
+	routes []route // copied on change
 
-	runs       int                // calls of Run so far
-	running    bool               // Run has not returned
-	ending     bool               // and is about to, or shall
+	link  *link       // nil: no connection
+	timer *time.Timer // calls alarm
+	armed time.Time   // when it fires; zero: it does not
+	waits int         // blocking calls
+	runs  int         // calls of Run so far
+
+	running    bool // Run has not returned
+	ending     bool // and is about to, or shall
+	serving    bool // the writer is there
+	asleep     bool // and waits
+	writing    bool // somebody has the right to write to the socket
+	calling    bool // somebody runs the hooks
+	delivering bool // a goroutine runs the handlers
+
 	cancelDial context.CancelFunc // nil: no dial is under way
-	delivering bool               // a goroutine runs the handlers
-	delivery   sync.WaitGroup     // that goroutine
+	writer     sync.WaitGroup     // the writer
+	delivery   sync.WaitGroup     // the goroutine that runs the handlers
 }
 
 // New returns a client that does nothing yet: see [Client.Run]. It fails if
@@ -44,12 +54,8 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{
-		cfg:     cfg,
-		wake:    make(chan struct{}, 1),
-		writing: make(chan struct{}, 1),
-	}
-	c.room.L = &c.mu
+	c := &Client{cfg: cfg}
+	c.work.L, c.change.L = &c.mu, &c.mu
 	c.engine.cfg = &c.cfg
 	c.deliverFn = c.deliver
 	return c, nil
@@ -193,13 +199,12 @@ func (c *Client) Close() {
 	c.callHooks()
 }
 
-// leave ends a visit to the engine: it ends the waits that are over, wakes Run
-// if there is something to write or an earlier deadline, and unlocks mu.
+// leave ends a visit to the engine: it ends the waits that are over, wakes the
+// writer if there is something to write or an earlier deadline, and unlocks mu.
 func (c *Client) leave() {
 	c.settle()
-	if c.asleep && (c.engine.due() || c.early()) {
-		c.asleep = false
-		c.signal()
+	if (c.asleep || !c.serving) && (c.engine.due() || c.early()) {
+		c.stir()
 	}
 	c.mu.Unlock()
 }
@@ -208,14 +213,6 @@ func (c *Client) leave() {
 func (c *Client) early() bool {
 	d := c.engine.deadline()
 	return !d.IsZero() && (c.armed.IsZero() || d.Before(c.armed))
-}
-
-// signal makes Run look.
-func (c *Client) signal() {
-	select {
-	case c.wake <- struct{}{}:
-	default:
-	}
 }
 
 // callHooks reports events to the hooks, one at a time and in their order. If

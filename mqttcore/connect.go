@@ -42,6 +42,7 @@ func (c *Client) dial(ctx context.Context) (*link, error) {
 	}
 	c.link = l
 	c.engine.open(connect)
+	c.stir()
 	return l, nil
 }
 

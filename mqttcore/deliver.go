@@ -8,7 +8,7 @@ import "time"
 func (c *Client) accept(l *link, now time.Time, in *inbound) bool {
 	size := len(in.Topic) + len(in.Payload)
 	if in.QoS == 0 && c.inbox.full(&c.cfg, size, 1) {
-		c.engine.stats.InboxDropped++
+		c.engine.count.InboxDropped++
 		return true
 	}
 	if !c.makeRoom(l, size) {
@@ -34,13 +34,13 @@ func (c *Client) makeRoom(l *link, size int) bool {
 	if !c.crowded(size) {
 		return !l.dead
 	}
-	c.engine.stats.InboxPauses++
+	c.engine.count.InboxPauses++
 	c.engine.keepalive.pause(time.Now(), true)
 	c.leave() // what came before this message is not held up by it
 	c.callHooks()
 	c.mu.Lock()
 	for !l.dead && c.engine.phase == online && c.crowded(size) {
-		c.room.Wait()
+		c.change.Wait()
 	}
 	c.engine.keepalive.pause(time.Now(), false)
 	return !l.dead
@@ -70,12 +70,12 @@ func (c *Client) deliver() {
 			break
 		}
 		routes := c.routes
-		c.room.Signal()
+		c.change.Broadcast()
 		c.mu.Unlock()
 		handled := c.handle(routes, it)
 		c.mu.Lock()
 		if !handled {
-			c.engine.stats.Unhandled++
+			c.engine.count.Unhandled++
 		}
 		if !c.cfg.ManualAck || !handled {
 			c.engine.release(it.token)

@@ -24,6 +24,7 @@ func (c *Client) halt(cause error) {
 	c.mu.Lock()
 	c.ending = true
 	l, cancel := c.link, c.cancelDial
+	c.change.Broadcast()
 	c.mu.Unlock()
 	if cancel != nil {
 		cancel()
@@ -31,7 +32,6 @@ func (c *Client) halt(cause error) {
 	if l != nil {
 		c.kill(l, cause)
 	}
-	c.signal()
 }
 
 // Disconnect ends Run in an orderly way: what the in-flight window lets out is
@@ -55,7 +55,7 @@ func (c *Client) Disconnect(ctx context.Context) error {
 		return nil
 	}
 	c.ending = true
-	c.room.Broadcast()
+	c.change.Broadcast()
 	c.mu.Unlock()
 
 	stop := context.AfterFunc(ctx, func() { c.kill(l, context.Cause(ctx)) })
@@ -64,7 +64,6 @@ func (c *Client) Disconnect(ctx context.Context) error {
 	if err == nil {
 		err = c.goodbye(l)
 	}
-	c.signal()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

@@ -27,28 +27,30 @@ const (
 // and lost. Whatever else is called in between, and in which order, messages
 // leave in the order in which publish accepted them.
 type engine struct {
-	cfg   *Config // with defaults
-	phase phase
+	cfg *Config // with defaults
+
+	phase          phase
+	finishing      bool // DISCONNECT follows once all that may be sent is sent
+	sessionPresent bool // as in the last CONNACK
+	starved        bool // no packet identifier is free: only an answer helps
+	closed         bool
 
 	connect     []byte    // CONNECT, until it is taken
 	connackBy   time.Time // zero until CONNECT is written
 	connackSlow int       // CONNACKs in a row that did not come in time
 
-	out            outgoing
-	requests       requests
-	ids            ids
-	starved        bool // no packet identifier is free: only an answer helps
-	acks           acks
-	keepalive      keepalive
-	sessionPresent bool // as in the last CONNACK
-	finishing      bool // DISCONNECT follows once all that may be sent is sent
-	closed         bool
+	out       outgoing
+	requests  requests
+	ids       ids
+	acks      acks
+	keepalive keepalive
 
 	events  list // finished items and states, for the hooks
 	settled list // finished items somebody waits for
 	unseen  int  // publishes among events: they hold their place in the queue
 
-	stats Stats
+	count   Counters
+	pingRTT time.Duration // of the last PINGREQ
 }
 
 // inbound is what receive found: a message for the application.
@@ -143,7 +145,7 @@ func (e *engine) request(now time.Time, kind itemKind, filter []byte, qos byte, 
 // release allows the PUBACK of a delivery.
 func (e *engine) release(id uint64) {
 	if id != 0 && !e.acks.release(id) {
-		e.stats.StaleAcks++
+		e.count.StaleAcks++
 	}
 }
 
@@ -270,7 +272,7 @@ func (e *engine) renewSession(now time.Time) {
 			return true
 		}
 		it.republished = true
-		e.stats.Republished++
+		e.count.Republished++
 		return false
 	})
 }

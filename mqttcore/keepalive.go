@@ -16,11 +16,11 @@ type keepalive struct {
 	interval time.Duration // 0: off
 	timeout  time.Duration
 	span     time.Duration // drawn from interval
+	due      bool          // the writer shall send a PINGREQ
 	paused   bool          // the reader does not read: silence proves nothing
 
 	written time.Time // last
 	heard   time.Time // last
-	due     bool      // the writer shall send a PINGREQ
 	pings   int       // without PINGRESP
 	asked   time.Time // when the oldest of these was written; zero while the writer has it
 }

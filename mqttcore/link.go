@@ -2,52 +2,18 @@ package mqttcore
 
 import (
 	"net"
-	"sync"
 	"time"
 )
 
-// link is one connection. Two goroutines serve it: Run's own, which writes and
-// watches the time, and one that reads.
+// link is one connection.
 type link struct {
-	// Immutable.
-	conn   net.Conn
-	reader sync.WaitGroup
+	conn net.Conn // immutable
 
 	// Shared: Client.mu.
 	since  time.Time // of CONNACK; zero before
 	parted bool      // DISCONNECT is written: what happens now is no fault
 	dead   bool
 	err    error // why
-}
-
-// serve writes what is due and watches the deadlines of a connection, until it
-// is dead. It is all that Run does while all is well.
-func (c *Client) serve(l *link) {
-	for {
-		now := time.Now()
-		c.mu.Lock()
-		c.asleep = false
-		if l.dead {
-			c.mu.Unlock()
-			return
-		}
-		err := c.engine.tick(now)
-		due := c.engine.due()
-		if err == nil && !due {
-			c.asleep = true
-			c.arm(c.engine.deadline())
-		}
-		c.mu.Unlock()
-		switch {
-		case err != nil:
-			c.kill(l, err)
-		case due:
-			_ = c.write(l) // an error has killed the link, and is its reason
-			c.callHooks()
-		default:
-			<-c.wake
-		}
-	}
 }
 
 // kill ends a connection, the first time for the reason given.
@@ -61,8 +27,28 @@ func (c *Client) kill(l *link, cause error) {
 	if !l.parted {
 		l.err = cause
 	}
-	c.room.Broadcast()
+	c.work.Signal()
+	c.change.Broadcast()
 	c.mu.Unlock()
 	_ = l.conn.Close() // there is nothing to do about it
-	c.signal()
+}
+
+// arm sets the timer to fire at the given time at the latest. A timer that
+// fires too early costs one look; moving it to later with every message would
+// cost more. The caller holds mu.
+func (c *Client) arm(at time.Time) {
+	if at.IsZero() || !c.armed.IsZero() && !at.Before(c.armed) {
+		return
+	}
+	c.armed = at
+	c.timer.Reset(time.Until(at))
+}
+
+// alarm runs when the timer fires.
+func (c *Client) alarm() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.armed = time.Time{}
+	c.stir()
+	c.change.Broadcast()
 }

@@ -3,7 +3,7 @@ package mqttcore
 import "github.com/umqttd/umqttd/mqttcore/packet"
 
 // idleRead is the size of the buffer that an idle connection waits with.
-const idleRead = 256
+const idleRead = 128
 
 // readBuffer cuts a byte stream into packets. It waits with a few bytes, takes
 // a pooled buffer when those run full, and grows further as bytes come, never

@@ -7,7 +7,6 @@ import (
 
 // read takes what the broker sends until the connection ends.
 func (c *Client) read(l *link) {
-	defer l.reader.Done()
 	var in readBuffer
 	defer in.replace(nil)
 	for {

@@ -61,10 +61,10 @@ func (e *engine) receiveConnack(now time.Time, p []byte) error {
 	}
 	e.phase, e.sessionPresent = online, c.SessionPresent
 	e.connackSlow = 0
-	e.stats.Connects++
+	e.count.Connects++
 	if !c.SessionPresent {
 		e.renewSession(now)
-		e.stats.Resubscribed += uint64(e.requests.renew())
+		e.count.Resubscribed += uint64(e.requests.renew())
 	}
 	e.out.rewind()
 	e.requests.rewind()
@@ -91,7 +91,7 @@ func (e *engine) receivePublish(p []byte) (inbound, error) {
 	if m.QoS == 1 {
 		in.id = e.acks.add(m.ID)
 	}
-	e.stats.Received++
+	e.count.Received++
 	return in, nil
 }
 
@@ -102,14 +102,14 @@ func (e *engine) receivePuback(now time.Time, p []byte) error {
 	}
 	it := e.out.acknowledge(id)
 	if it == nil {
-		e.stats.UnknownAcks++
+		e.count.UnknownAcks++
 		return nil
 	}
 	if it.stage == taken {
 		it.wired = now // faster than the writer's own return
 	}
 	e.starved = false
-	e.stats.Acknowledged++
+	e.count.Acknowledged++
 	e.finish(it, now, nil)
 	return nil
 }
@@ -121,7 +121,7 @@ func (e *engine) receiveSuback(now time.Time, p []byte) error {
 	}
 	it := e.requests.find(itemSubscribe, id)
 	if it == nil {
-		e.stats.UnknownAcks++
+		e.count.UnknownAcks++
 		return nil
 	}
 	code := codes[0]
@@ -158,7 +158,7 @@ func (e *engine) receiveUnsuback(now time.Time, p []byte) error {
 	}
 	it := e.requests.find(itemUnsubscribe, id)
 	if it == nil {
-		e.stats.UnknownAcks++
+		e.count.UnknownAcks++
 		return nil
 	}
 	e.requests.remove(it)
@@ -172,9 +172,9 @@ func (e *engine) receivePingresp(now time.Time, p []byte) error {
 		return malformed(err)
 	}
 	if rtt, expected := e.keepalive.pong(now); !expected {
-		e.stats.UnknownAcks++
+		e.count.UnknownAcks++
 	} else if rtt > 0 {
-		e.stats.PingRTT = rtt
+		e.pingRTT = rtt
 	}
 	return nil
 }

@@ -76,7 +76,7 @@ func (c *Client) end() {
 	// it. A QoS 0 message is gone.
 	c.inbox.drop(func(it *item) bool {
 		if it.qos == 0 {
-			c.engine.stats.InboxDropped++
+			c.engine.count.InboxDropped++
 		}
 		return true
 	})
@@ -114,17 +114,16 @@ func (c *Client) connection(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	l.reader.Add(1)
-	go c.read(l)
-	c.serve(l)
-	l.reader.Wait()
-	c.writing <- struct{}{} // a Disconnect may be in the middle of it
+	c.read(l)
+	c.writer.Wait()
 	now := time.Now()
 	c.mu.Lock()
+	for c.writing {
+		c.change.Wait() // a Disconnect is in the middle of it
+	}
 	c.engine.lost(now)
 	c.link = nil
 	c.leave()
-	<-c.writing
 	c.callHooks()
 	if l.since.IsZero() {
 		return 0, l.err
@@ -154,50 +153,20 @@ func (c *Client) pause(b *backoff, up time.Duration, err error) {
 	c.mu.Lock()
 	if up == 0 && !c.ending {
 		s.Attempt = b.failures
-		c.engine.stats.Failures++
+		c.engine.count.Failures++
 	}
 	if s.Kind == Refused {
-		c.engine.stats.Refusals++
+		c.engine.count.Refusals++
 	}
 	if up > 0 || !c.ending {
 		c.engine.report(s)
 	}
 	c.mu.Unlock()
 	c.callHooks()
-	for c.sleep(until) {
-	}
-}
-
-// sleep waits until then or until something happens, and reports whether to go
-// on waiting.
-func (c *Client) sleep(until time.Time) bool {
 	c.mu.Lock()
-	left := time.Until(until)
-	if c.ending || left <= 0 {
-		c.mu.Unlock()
-		return false
+	defer c.mu.Unlock()
+	for !c.ending && time.Now().Before(until) {
+		c.arm(until)
+		c.change.Wait()
 	}
-	c.arm(until)
-	c.mu.Unlock()
-	<-c.wake
-	return true
-}
-
-// arm sets the timer to fire at the given time at the latest. The caller holds
-// mu. A timer that fires too early costs one look; moving it to later on every
-// message would cost more.
-func (c *Client) arm(at time.Time) {
-	if at.IsZero() || !c.armed.IsZero() && !at.Before(c.armed) {
-		return
-	}
-	c.armed = at
-	c.timer.Reset(time.Until(at))
-}
-
-// alarm runs when the timer fires.
-func (c *Client) alarm() {
-	c.mu.Lock()
-	c.armed = time.Time{}
-	c.mu.Unlock()
-	c.signal()
 }

@@ -2,8 +2,19 @@ package mqttcore
 
 import "time"
 
-// Stats are what a client has counted since New, and where it stands.
+// Stats are what a client has counted, and where it stands.
 type Stats struct {
+	Counters
+
+	Queued   int           // messages accepted and not completed
+	Inflight int           // of these, QoS 1 messages sent on this connection
+	Inbox    int           // messages received that no handler has begun
+	Online   bool          // a connection stands
+	PingRTT  time.Duration // of the last PINGREQ; 0 if there was none
+}
+
+// Counters are what a client has counted since New.
+type Counters struct {
 	Connects uint64 // CONNACKs that accepted
 	Failures uint64 // attempts to connect that failed, refusals included
 	Refusals uint64 // CONNACKs that refused
@@ -20,22 +31,18 @@ type Stats struct {
 	Unhandled    uint64 // messages that no handler wanted
 	StaleAcks    uint64 // calls of Ack with an ID of an earlier connection, or acknowledged before
 	UnknownAcks  uint64 // acknowledgements by the broker of nothing that is in flight; ignored
-
-	Queued   int           // messages accepted and not completed
-	Inflight int           // of these, QoS 1 messages sent on this connection
-	Inbox    int           // messages received that no handler has begun
-	Online   bool          // a connection stands
-	PingRTT  time.Duration // of the last PINGREQ; 0 if there was none
 }
 
 // Stats returns a snapshot.
 func (c *Client) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := c.engine.stats
-	s.Queued = c.engine.out.queue.n
-	s.Inflight = c.engine.out.inflight
-	s.Inbox = c.inbox.queue.n
-	s.Online = c.engine.phase == online
-	return s
+	return Stats{
+		Counters: c.engine.count,
+		Queued:   c.engine.out.queue.n,
+		Inflight: c.engine.out.inflight,
+		Inbox:    c.inbox.queue.n,
+		Online:   c.engine.phase == online,
+		PingRTT:  c.engine.pingRTT,
+	}
 }

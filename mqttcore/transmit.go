@@ -28,9 +28,7 @@ func (e *engine) due() bool {
 func (e *engine) take(dst []byte) []byte {
 	switch e.phase {
 	case connecting:
-		dst = append(dst, e.connect...)
-		clear(e.connect) // it may hold a password
-		e.connect = nil
+		dst, e.connect = e.connect, nil // not copied: it may hold a password, and dst is used again
 		return dst
 	case offline, closing:
 		return dst
@@ -91,7 +89,7 @@ func (e *engine) takeMessages(dst []byte) []byte {
 		}
 		dst = p.Append(dst)
 		if resend {
-			e.stats.Redelivered++
+			e.count.Redelivered++
 		}
 	}
 	return dst
@@ -104,7 +102,7 @@ func (e *engine) wrote(now time.Time) {
 		e.connackBy = now.Add(e.connackWait())
 	}
 	e.out.wrote(now, func(it *item) {
-		e.stats.Sent++
+		e.count.Sent++
 		e.finish(it, now, nil)
 	})
 }

@@ -1,22 +1,82 @@
 package mqttcore
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"time"
 )
+
+// linger is how long a writer without work stays. It saves a busy session from
+// making a goroutine for each message, and an idle one from having it.
+const linger = 100 * time.Millisecond
+
+// stir makes a writer look at the engine, and makes one if there is none. The
+// caller holds mu.
+func (c *Client) stir() {
+	switch {
+	case c.asleep:
+		c.asleep = false
+		c.work.Signal()
+	case !c.serving && c.link != nil && !c.link.dead:
+		c.serving = true
+		c.writer.Add(1)
+		go c.serve()
+	}
+}
+
+// serve is the writer. It writes what is due and watches the deadlines, until
+// the link is dead or it was idle for a while.
+func (c *Client) serve() {
+	defer c.writer.Done()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l := c.link
+	var idle time.Time // since when; zero: it is not
+	for !l.dead {
+		now := time.Now()
+		err := c.engine.tick(now)
+		switch {
+		case err != nil:
+			c.mu.Unlock()
+			c.kill(l, err)
+			c.mu.Lock()
+			continue
+		case c.engine.due():
+			idle = time.Time{}
+			c.mu.Unlock()
+			_ = c.write(l) // an error has killed the link, and is its reason
+			c.callHooks()
+			c.mu.Lock()
+			continue
+		case idle.IsZero():
+			idle = now
+		}
+		c.arm(c.engine.deadline())
+		if now.Sub(idle) >= linger {
+			break
+		}
+		c.arm(idle.Add(linger))
+		c.asleep = true
+		c.work.Wait()
+		c.asleep = false
+	}
+	c.serving = false
+}
 
 // write writes what is due, as much as fits into one buffer, in one go. An
 // error has killed the connection.
 //
-// Whoever has the right to write does it for all: Run, and Disconnect, which
-// must not wait for Run, since a hook that Run calls may have called it. For
-// the same reason nobody calls a hook while it has that right.
+// Whoever has the right to write does it for all: the writer, and Disconnect,
+// which must not wait for the writer, since a hook that this one calls may have
+// called it. For the same reason nobody calls a hook while it has that right.
 func (c *Client) write(l *link) error {
-	c.writing <- struct{}{}
-	defer func() { <-c.writing }()
 	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.writing {
+		c.change.Wait()
+	}
 	if l.dead {
-		defer c.mu.Unlock()
 		return l.err
 	}
 	size := smallBuffer
@@ -26,31 +86,39 @@ func (c *Client) write(l *link) error {
 	buf := getBuffer(size)
 	defer putBuffer(buf)
 	out := c.engine.take(buf[:0])
-	c.mu.Unlock()
 	if len(out) == 0 {
 		return nil
 	}
-	if err := c.send(l, out); err != nil {
+	c.writing = true
+	c.mu.Unlock()
+	err := c.send(l, out)
+	if err != nil {
 		err = fmt.Errorf("%w: %w", ErrConnectionLost, err)
 		c.kill(l, err)
-		return err
 	}
 	c.mu.Lock()
-	c.engine.wrote(time.Now())
-	l.parted = c.engine.phase == closing
-	c.leave()
-	return nil
+	c.writing = false
+	c.change.Broadcast()
+	if err == nil {
+		c.engine.wrote(time.Now())
+		l.parted = c.engine.phase == closing
+		c.settle()
+	}
+	return err
 }
 
-// send writes p. The socket has WriteTimeout for each 64 KiB, so that a large
-// message on a slow link is no fault while it moves.
+// writeChunk is how much is written under one deadline: one TLS record.
+const writeChunk = 16 << 10
+
+// send writes p. The socket has WriteTimeout for each chunk, and again after
+// any part of it: a large message on a slow link is no fault while it moves.
 func (c *Client) send(l *link, p []byte) error {
 	for len(p) > 0 {
-		n := min(len(p), largeBuffer)
 		if err := l.conn.SetWriteDeadline(time.Now().Add(c.cfg.WriteTimeout)); err != nil {
 			return err
 		}
-		if _, err := l.conn.Write(p[:n]); err != nil {
+		n, err := l.conn.Write(p[:min(len(p), writeChunk)])
+		if err != nil && (n == 0 || !errors.Is(err, os.ErrDeadlineExceeded)) {
 			return err
 		}
 		p = p[n:]
