@@ -227,3 +227,17 @@ func TestNewRefuses(t *testing.T) {
 		}
 	}
 }
+
+// What the board owes in one session it does not owe in the next.
+func TestAnswersEndWithTheSession(t *testing.T) {
+	s := newScript(t, Config{})
+	s.connect()
+	s.advance(connectPause)
+	ping, bye := mqttsn.Packet{Type: mqttsn.PingReq}, mqttsn.Packet{Type: mqttsn.Disconnect}
+	s.b.Receive(s.now, ping.Append(nil)) // and the line is busy
+	s.gateway(bye)
+	s.wantEvent("over", Disconnected)
+	s.take("CONNECT", mqttsn.Connect)
+	s.gateway(connack(mqttsn.Accepted))
+	s.wantEvent("connected", Connected)
+}

@@ -213,3 +213,23 @@ func TestPublishRefuses(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 }
+
+func TestRegisterCongestion(t *testing.T) {
+	s := newScript(t, Config{})
+	s.connect()
+	s.publish(Message{Topic: "m5/t", QoS: 1})
+	s.want("the topic has no id", register(1, "m5/t"))
+	s.advance(minRTO)
+	s.gateway(regack(0, 1, mqttsn.Congestion))
+	s.wantEvent("the gateway is busy", Congested)
+	s.advance(congestionWait - 1)
+	s.wantIdle("so the board waits")
+	s.advance(1)
+	s.want("and asks again", register(1, "m5/t"))
+	s.advance(minRTO)
+	s.gateway(regack(1, 1, mqttsn.Accepted))
+	s.wantEvent("registered", Registered)
+	s.take("the message", mqttsn.Publish)
+	s.gateway(puback(1, 2, mqttsn.Accepted))
+	s.wantEvent("acknowledged", Published)
+}

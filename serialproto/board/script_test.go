@@ -185,7 +185,11 @@ func regack(topicID, msgID uint16, code mqttsn.ReturnCode) mqttsn.Packet {
 }
 
 func publish(flags mqttsn.Flags, topicID, msgID uint16, data string) mqttsn.Packet {
-	return mqttsn.Packet{Type: mqttsn.Publish, Flags: flags, TopicID: topicID, MsgID: msgID, Data: []byte(data)}
+	p := mqttsn.Packet{Type: mqttsn.Publish, Flags: flags, TopicID: topicID, MsgID: msgID}
+	if data != "" {
+		p.Data = []byte(data)
+	}
+	return p
 }
 
 func puback(topicID, msgID uint16, code mqttsn.ReturnCode) mqttsn.Packet {
