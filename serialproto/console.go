@@ -89,7 +89,7 @@ func (d *Decoder) line(end bool) (Event, bool) {
 		return Event{}, false
 	}
 	d.burst = d.run
-	report := !d.counted && len(line) > 0
+	report := !d.counted
 	d.counted = true
 	return Event{Oversize, line}, report
 }

@@ -196,6 +196,40 @@ func TestNoiseBeforeAStreamedConsole(t *testing.T) {
 	l.want("it was not a frame", "oversize", "text a\n", "text and a line of console tex", "text t that is too long\n")
 }
 
+func TestSameNoiseIsNotCountedTwice(t *testing.T) {
+	l := newLine(t)
+	l.d.MaxFrame = 20
+	l.feed("\x80")
+	l.want("no delimiter yet")
+	l.pass(Silence)
+	l.want("noise waits for what it will be")
+	l.feed(strings.Repeat("x", 24) + "\xff\n")
+	l.want("the line is noise too, and no text came between", "oversize", "text \n")
+
+	l = newLine(t)
+	l.feed(strings.Repeat("\x80", 5000))
+	l.want("reported when it is too long", "oversize")
+	l.pass(Silence)
+	l.want("but no text has begun")
+	l.feed("\xc3")
+	l.want("half a character may be text")
+	l.pass(Silence)
+	l.want("or not")
+	l.feed("\xff\n")
+	l.want("it was not, but the same noise as before")
+}
+
+func TestTextBetweenNoiseSeparatesIt(t *testing.T) {
+	l := newLine(t)
+	l.d.MaxFrame = 20
+	l.feed("\x80")
+	l.want("no delimiter yet")
+	l.pass(Silence)
+	l.want("noise waits for what it will be")
+	l.feed("ok\n" + strings.Repeat("x", 21) + "\xff\n")
+	l.want("a line came between", "oversize", "text ok\n", "oversize")
+}
+
 func TestMaxFrame(t *testing.T) {
 	for _, c := range []struct{ configured, longest int }{
 		{0, DefaultMaxFrame}, {-1, DefaultMaxFrame}, {64, 64}, {MaxFrame, MaxFrame}, {1 << 30, MaxFrame},

@@ -54,19 +54,18 @@ func TestAppendPanicsBeyondLength(t *testing.T) {
 }
 
 func TestParseReturnsSlicesThatCannotGrowIntoTheBody(t *testing.T) {
-	body := []byte{0x04, 0xFE, 0x00, 0x0A, 0x09, 0x0C, 0x20, 0x00, 0x01, 0x00, 0x07, 'h', 'i'}
-	kept := bytes.Clone(body)
+	buffer := []byte{0x04, 0xFE, 0x00, 0x0A, 0x09, 0x0C, 0x20, 0x00, 0x01, 0x00, 0x07, 'h', 'i', 'n', 'e', 'x', 't'}
+	kept := bytes.Clone(buffer)
 	var p, inner Packet
-	if err := Parse(body, &p); err != nil {
+	if err := Parse(buffer[:13], &p); err != nil {
 		t.Fatal(err)
 	}
-	_ = append(p.NodeID, 0xEE)
 	if err := Parse(p.Data, &inner); err != nil {
 		t.Fatal(err)
 	}
-	_ = append(inner.Data, 0xEE)
-	if !bytes.Equal(body, kept) {
-		t.Errorf("append to a field wrote into the body: % x", body)
+	_, _, _ = append(p.NodeID, 0xEE), append(p.Data, 0xEE), append(inner.Data, 0xEE)
+	if !bytes.Equal(buffer, kept) {
+		t.Errorf("append to a field wrote into the buffer: % x", buffer)
 	}
 }
 

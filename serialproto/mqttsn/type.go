@@ -55,12 +55,13 @@ func (t Type) Known() bool {
 
 // String returns the standard's name of t, or "type 0x03" for a reserved one.
 func (t Type) String() string {
-	const hex = "0123456789abcdef"
 	switch {
 	case t == Encapsulated:
 		return "ENCAPSULATED"
 	case t.Known():
 		return typeNames[t]
 	}
-	return "type 0x" + string([]byte{hex[t>>4], hex[t&15]})
+	return "type 0x" + string([]byte{hexDigits[t>>4], hexDigits[t&15]})
 }
+
+const hexDigits = "0123456789abcdef"
