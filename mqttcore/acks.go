@@ -57,15 +57,16 @@ func (a *acks) next() uint16 {
 	a.first++
 	if a.head == len(a.ring) {
 		a.ring, a.head = a.ring[:0], 0
-		if cap(a.ring) > maxIdleAcks {
-			a.ring = nil
-		}
 	}
 	return id
 }
 
-// maxIdleAcks is the capacity that a ring keeps when it is empty.
-const maxIdleAcks = 32
+// trim gives memory back that an idle connection does not need.
+func (a *acks) trim() {
+	if a.owed() == 0 {
+		a.ring, a.head = nil, 0
+	}
+}
 
 // clear ends the connection.
 func (a *acks) clear() {

@@ -266,14 +266,14 @@ func (e *engine) abandonAll(tell func(*waiter)) {
 // renewSession makes the queue ready for a session that the broker has just
 // begun. [MQTT-3.1.2-6]
 func (e *engine) renewSession(now time.Time) {
-	e.out.renew(func(it *item) (drop bool) {
-		if e.cfg.SessionLost == FailLost {
+	fail := e.cfg.SessionLost == FailLost
+	e.out.renew(fail, func(it *item) {
+		if fail {
 			e.finish(it, now, errFateSession)
-			return true
+			return
 		}
 		it.republished = true
 		e.count.Republished++
-		return false
 	})
 }
 

@@ -1,6 +1,9 @@
 package mqttcore
 
 import (
+	"context"
+	"errors"
+	"net"
 	"os"
 	"testing"
 
@@ -14,3 +17,6 @@ func TestMain(m *testing.M) {
 	}
 	goleak.VerifyTestMain(m)
 }
+
+// noDial is for clients that never run.
+func noDial(context.Context) (net.Conn, error) { return nil, errors.New("no dial in this test") }

@@ -122,8 +122,7 @@ func (o *outgoing) lost(drop func(*item)) {
 	for it := o.queue.head; it != nil; {
 		next := it.next
 		if it.qos == 0 {
-			o.queue.remove(it)
-			o.bytes -= len(it.text)
+			o.remove(it)
 			drop(it)
 		} else {
 			it.stage = queued
@@ -132,16 +131,18 @@ func (o *outgoing) lost(drop func(*item)) {
 	}
 }
 
-// renew makes the messages that the broker's lost session knew into new ones.
-// Those that drop wants, by returning true, leave the queue.
-func (o *outgoing) renew(drop func(*item) bool) {
+// renew makes the messages that the broker's lost session knew into new ones,
+// or, with fail, takes them out of the queue. Each of them is passed to know.
+func (o *outgoing) renew(fail bool, know func(*item)) {
 	for it := o.queue.head; it != nil; {
 		next := it.next
-		wasSent := it.dup
+		known := it.dup
 		it.id, it.dup = 0, false
-		if wasSent && drop(it) {
-			o.queue.remove(it)
-			o.bytes -= len(it.text)
+		if known {
+			if fail {
+				o.remove(it)
+			}
+			know(it)
 		}
 		it = next
 	}

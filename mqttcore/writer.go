@@ -54,6 +54,7 @@ func (c *Client) serve() {
 		}
 		c.arm(c.engine.deadline())
 		if now.Sub(idle) >= linger {
+			c.engine.acks.trim()
 			break
 		}
 		c.arm(idle.Add(linger))

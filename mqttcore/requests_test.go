@@ -1,0 +1,202 @@
+package mqttcore
+
+import (
+	"testing"
+
+	"github.com/umqttd/umqttd/mqttcore/packet"
+)
+
+func (s *script) suback(id uint16, code byte) {
+	s.t.Helper()
+	s.receive(packet.AppendSuback(nil, id, code))
+}
+
+func (s *script) unsuback(id uint16) {
+	s.t.Helper()
+	s.receive(packet.AppendUnsuback(nil, id))
+}
+
+// reconnect loses the connection and makes another.
+func (s *script) reconnect(sessionPresent bool) {
+	s.t.Helper()
+	s.lost()
+	s.connect(sessionPresent)
+	s.events()
+}
+
+func TestTrap45_RefusedSubscriptionIsAnError(t *testing.T) {
+	s := newScript(t, Config{})
+	s.connect(false)
+	s.events()
+	s.subscribe("secret", 1)
+	s.want("SUBSCRIBE id=1 secret q1")
+	s.suback(1, 0x80)
+	s.wantEvents("1 " + ErrSubscriptionRefused.Error())
+	s.reconnect(false)
+	s.want() // not granted, not made again
+}
+
+func TestTrap46_LowerQoSIsLegal(t *testing.T) {
+	s := newScript(t, Config{})
+	s.connect(false)
+	s.events()
+	s.subscribe("c", 1)
+	s.takeAll()
+	s.suback(1, 0)
+	s.wantEvents("1 granted 0")
+	s.reconnect(false)
+	s.want("SUBSCRIBE id=2 c q1") // what is asked for stays
+}
+
+func TestTrap47_SubackThatDoesNotFit(t *testing.T) {
+	for why, codes := range map[string][]byte{
+		"two codes for one filter": {1, 1},
+		"more than asked for":      {1},
+		"QoS 2":                    {2},
+	} {
+		s := newScript(t, Config{})
+		s.connect(false)
+		s.events()
+		s.subscribe("c", 0)
+		s.takeAll()
+		s.refuse("SUBACK with codes", packet.AppendSuback(nil, 1, codes...))
+		s.wantEvents()
+		s.reconnect(true)
+		if got := s.takeAll(); len(got) != 1 {
+			t.Errorf("%s: the request is gone: %q", why, got)
+		}
+	}
+	s := newScript(t, Config{})
+	s.connect(false)
+	s.refuse("reserved", []byte{0x90, 3, 0, 1, 3})
+	s.refuse("missing", []byte{0x90, 2, 0, 1})
+}
+
+func TestTrap48_ResubscribesOnceForEachNewSession(t *testing.T) {
+	s := newScript(t, Config{})
+	s.connect(false)
+	for _, f := range []string{"a", "b", "c"} {
+		s.subscribe(f, 1)
+	}
+	s.takeAll()
+	for id := range uint16(3) {
+		s.suback(id+1, 1)
+	}
+	s.subscribe("b", 0) // again, in the place of the first
+	s.want("SUBSCRIBE id=4 b q0")
+	s.suback(4, 0)
+	s.reconnect(true)
+	s.want() // the broker has them
+
+	s.reconnect(false)
+	s.want("SUBSCRIBE id=5 a q1", "SUBSCRIBE id=6 b q0", "SUBSCRIBE id=7 c q1")
+	s.suback(5, 1)
+	s.reconnect(false) // once more, before all are answered: still one of each
+	s.want("SUBSCRIBE id=8 a q1", "SUBSCRIBE id=9 b q0", "SUBSCRIBE id=10 c q1")
+	s.suback(8, 1)
+	s.reconnect(true) // this session has a, and perhaps the others
+	s.want("SUBSCRIBE id=11 b q0", "SUBSCRIBE id=12 c q1")
+	s.suback(11, 0)
+	s.suback(12, 1)
+	s.wantEvents() // nobody asked
+	s.reconnect(true)
+	s.want()
+}
+
+func TestTrap48_UnsubscribedIsNotResurrected(t *testing.T) {
+	tests := []struct {
+		name string
+		loss func(s *script) // at which moment the session is lost
+		want []string        // of the new session
+	}{
+		{"after UNSUBACK", func(s *script) {
+			s.subscribe("c", 1)
+			s.takeAll()
+			s.suback(1, 1)
+			s.unsubscribe("c")
+			s.takeAll()
+			s.unsuback(2)
+		}, nil},
+		{"before UNSUBACK", func(s *script) {
+			s.subscribe("c", 1)
+			s.takeAll()
+			s.suback(1, 1)
+			s.unsubscribe("c")
+			s.takeAll()
+		}, []string{"UNSUBSCRIBE id=3 c"}},
+		{"before SUBACK", func(s *script) {
+			s.subscribe("c", 1)
+			s.takeAll()
+			s.unsubscribe("c")
+		}, []string{"SUBSCRIBE id=2 c q1", "UNSUBSCRIBE id=3 c"}},
+		{"SUBACK after the wish to unsubscribe", func(s *script) {
+			s.subscribe("c", 1)
+			s.takeAll()
+			s.unsubscribe("c")
+			s.takeAll()
+			s.suback(1, 1)
+		}, []string{"UNSUBSCRIBE id=3 c"}},
+		{"and subscribed again", func(s *script) {
+			s.subscribe("c", 0)
+			s.takeAll()
+			s.suback(1, 0)
+			s.unsubscribe("c")
+			s.subscribe("c", 1)
+			s.takeAll()
+			s.suback(3, 1)
+			s.unsuback(2)
+		}, []string{"SUBSCRIBE id=4 c q1"}},
+		{"while it is made again", func(s *script) {
+			s.subscribe("c", 1)
+			s.takeAll()
+			s.suback(1, 1)
+			s.reconnect(false)
+			s.takeAll()
+			s.unsubscribe("c")
+			s.suback(2, 1)
+		}, []string{"UNSUBSCRIBE id=3 c"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newScript(t, Config{})
+			s.connect(false)
+			tt.loss(s)
+			s.reconnect(false)
+			s.want(tt.want...)
+			s.reconnect(false)
+			if got := s.takeAll(); len(got) != len(tt.want) {
+				t.Errorf("another new session gets %q", got)
+			}
+		})
+	}
+}
+
+func TestSubscriptionRefusedInTheNewSession(t *testing.T) {
+	s := newScript(t, Config{})
+	s.connect(false)
+	s.subscribe("c", 1)
+	s.takeAll()
+	s.suback(1, 1)
+	s.reconnect(false)
+	s.takeAll()
+	s.suback(2, 0x80)
+	it := s.e.nextEvent()
+	if it == nil || !it.again || it.err != ErrSubscriptionRefused || string(it.text) != "c" {
+		t.Fatalf("told %+v", it)
+	}
+	s.reconnect(false)
+	s.want()
+}
+
+func TestRequestsAreSentAgainUntilAnswered(t *testing.T) {
+	s := newScript(t, Config{})
+	s.subscribe("c", 1) // offline: it waits
+	s.unsubscribe("d")
+	s.connect(true)
+	s.want("SUBSCRIBE id=1 c q1", "UNSUBSCRIBE id=2 d")
+	s.reconnect(true)
+	s.want("SUBSCRIBE id=3 c q1", "UNSUBSCRIBE id=4 d")
+	s.unsuback(4)
+	s.suback(3, 1)
+	s.wantEvents("2 done", "1 granted 1")
+}
