@@ -1,0 +1,98 @@
+# make demo runs umqttd, make test checks everything, make alone lists the rest.
+# A fresh machine needs Go and make; `make test` installs what else it needs.
+
+GO       ?= go
+FUZZTIME ?= 30s
+COUNT    ?= 1
+BENCH    ?= .
+
+# Built from source through the module proxy, once for each version.
+GOLANGCI_VERSION := v2.15.0
+GOLANGCI         := .tools/golangci-lint-$(GOLANGCI_VERSION)
+
+# A release is a tag; between two of them the version says how far from the last.
+VERSION  ?= $(shell git describe --tags --always --dirty --match 'v*' 2>/dev/null || echo unknown)
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+LDFLAGS  := -s -w -X main.version=$(VERSION) -X main.revision=$(REVISION)
+GOBUILD   = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+
+# Results of earlier runs are good enough at a desk, not in CI.
+TESTFLAGS ?= $(if $(CI),-count=1)
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## run umqttd with a broker inside and simulated boards
+	$(GO) run ./cmd/umqttd demo
+
+.PHONY: test
+test: packages check cross ## check and test everything; what runs in CI
+	CGO_ENABLED=1 $(GO) test -race -timeout 5m $(TESTFLAGS) ./...
+
+# What `make test` starts that is not Go. Does nothing if it is there.
+.PHONY: packages
+packages:
+	@tools/install-test-packages
+
+.PHONY: check
+check: format vet fix lint ## look at the code without running it
+
+.PHONY: format
+format:
+	@bad=$$(gofmt -l .) && { test -z "$$bad" || { echo "gofmt -w is needed for:"; echo "$$bad"; exit 1; }; } >&2
+
+.PHONY: vet
+vet:
+	$(GO) vet ./...
+
+# Prints what go fix would change. It fails if that is anything.
+.PHONY: fix
+fix:
+	$(GO) fix -diff ./...
+
+.PHONY: lint
+lint: $(GOLANGCI) ## run golangci-lint
+	$(GOLANGCI) run
+
+$(GOLANGCI):
+	@echo "building golangci-lint $(GOLANGCI_VERSION), which takes a minute or two"
+	@mkdir -p .tools
+	GOBIN='$(CURDIR)/.tools' $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	@mv .tools/golangci-lint $@
+
+.PHONY: build
+build: ## build bin/umqttd for this machine
+	$(GOBUILD) -o bin/umqttd ./cmd/umqttd
+
+# 64-bit and 32-bit Raspberry Pi OS (the oldest Pi has ARMv6), and PCs. vet looks at
+# the tests too: 32 bits are where constants and atomics go wrong.
+.PHONY: cross
+cross: ## build bin/linux-*/umqttd for every platform
+	GOOS=linux GOARCH=amd64 $(GOBUILD) -o bin/linux-amd64/umqttd ./cmd/umqttd
+	GOOS=linux GOARCH=arm64 $(GOBUILD) -o bin/linux-arm64/umqttd ./cmd/umqttd
+	GOOS=linux GOARCH=arm GOARM=6 $(GOBUILD) -o bin/linux-arm/umqttd ./cmd/umqttd
+	CGO_ENABLED=0 GOOS=linux GOARCH=arm GOARM=6 $(GO) vet ./...
+
+.PHONY: generate
+generate: ## write generated files anew; tests hold them equal to the code
+	$(GO) generate ./...
+
+.PHONY: bench
+bench: ## run the benchmarks; BENCH=Decoder COUNT=10 for some of them
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) ./...
+
+# go test -list says which packages have fuzz targets, so that none is forgotten.
+.PHONY: fuzz
+fuzz: ## fuzz each target for FUZZTIME (30s)
+	@tests=$$($(GO) test -list '^Fuzz' ./...) || { echo "$$tests"; exit 1; }; \
+	echo "$$tests" | awk '/^Fuzz/ { t[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print $$2, t[i]; n = 0 }' | \
+	while read -r package target; do \
+		echo "$$package $$target"; \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null || exit 1; \
+	done
+
+.PHONY: clean
+clean: ## remove what was built, and the linter
+	rm -rf bin .tools
