@@ -167,6 +167,7 @@ func (o *Opener) reap(t *TTY) {
 	o.mu.Unlock()
 	go func() {
 		defer o.workDone()
+		t.drain()
 		t.letGo()
 		o.set(t.node, "")
 	}()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"os"
+	"runtime"
+	"sync"
 	"testing"
 )
 
@@ -65,6 +67,30 @@ func TestPortBeingClosedIsBusy(t *testing.T) {
 		t.Errorf("%d ports are being closed, want 0", n)
 	}
 	open(t, o, path, Spec{})
+}
+
+// Go closes a descriptor in the goroutine of its last user. That must be ours: a
+// Read or Write freed by Close has no 30 s to spare.
+func TestUsersAreGoneBeforeTheDescriptorIsClosed(t *testing.T) {
+	for i := range 3 {
+		_, path := newPTY(t)
+		o := &Opener{}
+		tty := open(t, o, path, Spec{})
+		user := []*sync.Mutex{&tty.rmu, &tty.wmu, &tty.qmu}[i]
+		user.Lock() // as during a Read, Write or ioctl
+		_ = tty.Close()
+		for range 100 {
+			runtime.Gosched()
+		}
+		if n := countDescriptors(t, path); n != 1 {
+			t.Errorf("user %d: %d descriptors, want 1 until it is done", i, n)
+		}
+		user.Unlock()
+		wait(t, o)
+		if n := countDescriptors(t, path); n != 0 {
+			t.Errorf("user %d: %d descriptors, want 0 now", i, n)
+		}
+	}
 }
 
 func TestOpenGivenUp(t *testing.T) {

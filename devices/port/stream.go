@@ -20,12 +20,20 @@ type descriptor interface {
 }
 
 // stream moves the bytes of one descriptor that is on Go's poller.
+//
+// Whoever uses the descriptor holds one of the three mutexes meanwhile. Go closes
+// a descriptor when its last user is done with it, and in the goroutine of that
+// user: without the mutexes a Write freed by Close would do the close(2) itself,
+// and hang for the 30 s that a driver may take.
 type stream struct {
 	name string
 	desc descriptor
 	raw  syscall.RawConn
 
 	closed atomic.Bool
+	dmu    sync.Mutex // held while a deadline is set: the one set by shut is the last
+
+	rmu sync.Mutex // held during a Read, for as long as it blocks
 
 	// wmu is held during a write, for as long as it blocks. The fields below
 	// belong to its holder. attempt is made once: a closure made by each
@@ -36,7 +44,7 @@ type stream struct {
 	tryN    int
 	tryErr  error
 
-	// The same for OutQueue.
+	// The same for ioctls.
 	qmu      sync.Mutex
 	queue    func(fd uintptr)
 	queueN   int
@@ -60,6 +68,11 @@ func (s *stream) init(name string, desc descriptor, raw syscall.RawConn) {
 
 // Read reads at least one byte; see Port.
 func (s *stream) Read(p []byte) (int, error) {
+	s.rmu.Lock()
+	defer s.rmu.Unlock()
+	if s.closed.Load() {
+		return 0, s.fault("read", os.ErrClosed)
+	}
 	n, err := s.desc.Read(p)
 	if err == nil {
 		return n, nil
@@ -84,6 +97,8 @@ func (s *stream) Write(p []byte) (int, error) {
 // SetWriteDeadline makes a Write that still blocks at t return
 // os.ErrDeadlineExceeded. The zero time means no deadline. TryWrite needs none.
 func (s *stream) SetWriteDeadline(t time.Time) error {
+	s.dmu.Lock()
+	defer s.dmu.Unlock()
 	if s.closed.Load() {
 		return s.fault("write", os.ErrClosed)
 	}
@@ -137,9 +152,10 @@ func (s *stream) OutQueue() (int, error) {
 	return s.queueN, nil
 }
 
-// control runs f on the descriptor. It does not touch the poller, and Close
-// waits for it in the background.
+// control runs f on the descriptor.
 func (s *stream) control(op string, f func(fd int) error) error {
+	s.qmu.Lock()
+	defer s.qmu.Unlock()
 	if s.closed.Load() {
 		return s.fault(op, os.ErrClosed)
 	}
@@ -156,12 +172,27 @@ func (s *stream) control(op string, f func(fd int) error) error {
 // shut frees whoever blocks in Read or Write, without closing the descriptor,
 // and reports whether it is the first to do so.
 func (s *stream) shut() bool {
+	s.dmu.Lock()
+	defer s.dmu.Unlock()
 	if !s.closed.CompareAndSwap(false, true) {
 		return false
 	}
 	// The error is of no use: the descriptor is about to be closed.
 	_ = s.desc.SetDeadline(time.Unix(1, 0))
 	return true
+}
+
+// drain returns when nobody uses the descriptor any more, after shut. Who comes
+// later finds it closed.
+func (s *stream) drain() {
+	waitFor(&s.rmu)
+	waitFor(&s.wmu)
+	waitFor(&s.qmu)
+}
+
+func waitFor(mu *sync.Mutex) {
+	mu.Lock()
+	defer mu.Unlock()
 }
 
 // fault classifies what the system said about an open port. A tty whose device

@@ -107,7 +107,11 @@ func (t *TTY) configure(ctx context.Context, fd int, path string, spec Spec) err
 		baud = DefaultBaud
 	}
 	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return openError(path, err)
+		e := openError(path, err)
+		if e.Class == ErrBusy {
+			e.Err = errors.New("another program has locked it")
+		}
+		return e
 	}
 	if err := clearHUPCL(fd); err != nil {
 		return openError(path, err)
