@@ -47,7 +47,7 @@ type Config struct {
 	MaxInboxBytes  int // topics and payloads of these; 0 is 1 MiB
 
 	ConnectTimeout time.Duration // for Dial, and then again for CONNACK, which gets longer after each time it did not suffice; 0 is 30 s
-	WriteTimeout   time.Duration // for the socket to take anything of what is written; 0 is 10 s
+	WriteTimeout   time.Duration // for the socket to take anything more of what is written; 0 is 10 s
 	PingTimeout    time.Duration // from PINGREQ to PINGRESP, shorter than KeepAlive; 0 is half of KeepAlive, 10 s at most
 
 	BackoffMin time.Duration // longest delay before the first attempt to reconnect; 0 is 500 ms

@@ -13,7 +13,7 @@ type ids struct {
 
 const (
 	idCount  = 65535 // packet identifiers there are
-	idWindow = 256   // looked at in one search
+	idWindow = 4096  // looked at in one search
 )
 
 // take returns an identifier that no item of the queues has, or 0 if there is
@@ -33,23 +33,24 @@ func (s *ids) take(publishes, requests *list) uint16 {
 // search moves last over the identifiers behind it that are in use, and counts
 // the unused ones that follow, within the window.
 func (s *ids) search(publishes, requests *list) {
-	var used [idWindow]bool
+	var used [idWindow / 64]uint64 // one bit each
 	for _, l := range [...]*list{publishes, requests} {
 		for it := l.head; it != nil; it = it.next {
 			if it.id == 0 {
 				continue
 			}
 			if d := (int(it.id) - int(s.last) - 1 + idCount) % idCount; d < idWindow {
-				used[d] = true
+				used[d/64] |= 1 << (d % 64)
 			}
 		}
 	}
+	inUse := func(i int) bool { return used[i/64]>>(i%64)&1 != 0 }
 	i := 0
-	for i < idWindow && used[i] {
+	for i < idWindow && inUse(i) {
 		i++
 	}
 	s.last = idAfter(s.last, i)
-	for i < idWindow && !used[i] {
+	for i < idWindow && !inUse(i) {
 		i++
 		s.clear++
 	}
