@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/umqttd/umqttd/daemon"
+	"github.com/umqttd/umqttd/daemon/config"
+	"github.com/umqttd/umqttd/daemon/logs"
+)
+
+func newRun() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "serve boards as a configuration says",
+		Long: "run serves the boards that a configuration describes, until SIGTERM or SIGINT.\n" +
+			"SIGHUP reads the configuration again.",
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), file, cmd.ErrOrStderr()) },
+	}
+	cmd.Flags().StringVarP(&file, "config", "c", config.DefaultFile, "configuration file")
+	return cmd
+}
+
+// serve runs the gateway of the configuration in file.
+func serve(ctx context.Context, file string, stderr io.Writer) error {
+	cfg, err := load(file, stderr)
+	if err != nil {
+		return err
+	}
+	log, err := newLogger(cfg.Log, stderr)
+	if err != nil {
+		return err
+	}
+	d, err := daemon.New(cfg, daemon.Options{
+		Version: versionText(), Revision: revisionText(), Log: log, Socket: daemon.SocketPath(file),
+		Reload: func() (*config.Config, error) { return load(file, stderr) },
+	})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var reloads sync.WaitGroup
+	reloads.Go(func() { reloadOnHangup(ctx, d) })
+	defer reloads.Wait()
+	defer cancel() // also when the gateway ends by itself
+	return d.Run(ctx)
+}
+
+// reloadOnHangup reloads at every SIGHUP until ctx is done.
+func reloadOnHangup(ctx context.Context, d *daemon.Daemon) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	for {
+		select {
+		case <-hangup:
+			d.Reload()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// load reads a configuration and prints warnings, or all faults.
+func load(file string, stderr io.Writer) (*config.Config, error) {
+	cfg, warnings, err := config.Load(file, os.LookupEnv)
+	for _, w := range warnings {
+		fmt.Fprintf(stderr, "%s (warning)\n", w)
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return nil, errSaid
+	}
+	return cfg, nil
+}
+
+func newLogger(c config.Log, w io.Writer) (*slog.Logger, error) {
+	var level slog.LevelVar
+	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
+		return nil, fmt.Errorf("log.level: %w", err)
+	}
+	h, err := logs.New(&level, logs.Format(c.Format), w)
+	if err != nil {
+		return nil, err
+	}
+	return slog.New(h), nil
+}
