@@ -69,6 +69,17 @@ func TestUDPWithoutHostIsForThisMachineOnly(t *testing.T) {
 	}
 }
 
+// Who writes an IPv4 address means that one, not IPv6 as well.
+func TestUDPBindsWhatWasWritten(t *testing.T) {
+	for path, want := range map[string]string{
+		"udp://:0": "127.0.0.1", "udp://0.0.0.0:0": "0.0.0.0", "udp://[::]:0": "::",
+	} {
+		if got := listenUDP(t, path).LocalAddr(); got.Addr().String() != want || got.Port() == 0 {
+			t.Errorf("%s: bound %v, want %s", path, got, want)
+		}
+	}
+}
+
 func TestUDPListenErrors(t *testing.T) {
 	u := listenUDP(t, "udp://:0")
 	for path, class := range map[string]error{

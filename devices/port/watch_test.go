@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"maps"
 	"os"
 	"path/filepath"
 	"testing"
@@ -31,21 +32,6 @@ func watch(t *testing.T, dev string, rescan time.Duration) *Watcher {
 
 const never = 24 * time.Hour
 
-// until receives from s until see is true: a subscriber is told to look, not
-// what there is to see.
-func until(t *testing.T, s *Subscription, what string, see func() bool) {
-	t.Helper()
-	for !see() {
-		select {
-		case <-s.C():
-		case <-t.Context().Done():
-			t.Fatal(what)
-		case <-time.After(10 * time.Second):
-			t.Fatalf("not told: %s", what)
-		}
-	}
-}
-
 func remove(t *testing.T, path string) {
 	t.Helper()
 	if err := os.RemoveAll(path); err != nil {
@@ -53,75 +39,142 @@ func remove(t *testing.T, path string) {
 	}
 }
 
-func exists(path string) func() bool {
-	return func() bool {
-		_, err := os.Stat(path)
-		return err == nil
-	}
-}
-
-// told waits until s is told once, then takes what else is pending.
-func told(t *testing.T, s *Subscription) {
+// told waits until s is told.
+func told(t *testing.T, s *Subscription, what string) {
 	t.Helper()
 	select {
 	case <-s.C():
 	case <-time.After(10 * time.Second):
-		t.Fatal("not told")
+		t.Fatalf("not told: %s", what)
 	}
 }
 
-func TestWatcherTellsOfANodeThatComesAndGoes(t *testing.T) {
-	m := newMachine(t)
-	w := watch(t, m.Dev, never)
-	s := w.Subscribe("")
+// tellsOf fails unless a subscriber is told when event happens, and not before.
+func tellsOf(t *testing.T, dev, what string, event func()) {
+	t.Helper()
+	s := watch(t, dev, never).Subscribe("")
 	defer s.Close()
-	told(t, s) // the folder is watched from now on
+	told(t, s, "the folder is watched from now on")
+	if len(s.C()) != 0 {
+		t.Fatal("told of nothing")
+	}
+	event()
+	told(t, s, what)
+}
+
+func TestWatcherTellsOfANode(t *testing.T) {
+	m := newMachine(t)
 	node := filepath.Join(m.Dev, "ttyUSB0")
-	m.write(node, "")
-	until(t, s, "the node has come", exists(node))
-	remove(t, node)
-	until(t, s, "the node has gone", func() bool { return !exists(node)() })
-	m.write(node, "")
-	if err := os.Chmod(node, 0o640); err != nil { // udev, once the node is there
+	tellsOf(t, m.Dev, "the node has come", func() { m.write(node, "") })
+	tellsOf(t, m.Dev, "its mode has changed", func() { // udev, a little later
+		if err := os.Chmod(node, 0o640); err != nil {
+			t.Fatal(err)
+		}
+	})
+	other := filepath.Join(m.Dev, "ttyUSB1")
+	tellsOf(t, m.Dev, "it has another name", func() {
+		if err := os.Rename(node, other); err != nil {
+			t.Fatal(err)
+		}
+	})
+	tellsOf(t, m.Dev, "it has gone", func() { remove(t, other) })
+}
+
+// watched are folders that are watched by hand: the kernel reports an event before
+// the call that causes it returns.
+type watched struct {
+	folders
+	t *testing.T
+}
+
+func newWatched(t *testing.T) *watched {
+	in, err := openInotify()
+	if err != nil {
 		t.Fatal(err)
 	}
-	until(t, s, "the mode has changed", func() bool {
-		st, err := os.Stat(node)
-		return err == nil && st.Mode().Perm() == 0o640
+	t.Cleanup(in.close)
+	return &watched{folders{in: in}, t}
+}
+
+// want fails unless follow says that folders are new, or not.
+func (w *watched) want(added bool, paths ...string) {
+	w.t.Helper()
+	if got := w.follow(paths); got != added {
+		w.t.Errorf("new folders: %v, want %v", got, added)
+	}
+}
+
+// reported fails unless something is reported of exactly these names.
+func (w *watched) reported(names ...string) {
+	w.t.Helper()
+	buf := make([]byte, 16384)
+	got := make(map[string]bool)
+	err := w.in.raw.Control(func(fd uintptr) {
+		n, err := unix.Read(int(fd), buf)
+		for err == nil && n > 0 {
+			size := unix.SizeofInotifyEvent + int(binary.NativeEndian.Uint32(buf[12:]))
+			if name := string(bytes.TrimRight(buf[unix.SizeofInotifyEvent:size], "\x00")); name != "" {
+				got[name] = true
+			}
+			buf, n = buf[size:], n-size
+		}
 	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	want := make(map[string]bool)
+	for _, name := range names {
+		want[name] = true
+	}
+	if !maps.Equal(got, want) {
+		w.t.Errorf("reported %v, want %v", got, want)
+	}
 }
 
 // udev removes /dev/serial with the last adapter, and makes it with the first.
-func TestWatcherFollowsAFolderThatVanishes(t *testing.T) {
+func TestFoldersVanishAndComeBack(t *testing.T) {
 	m := newMachine(t)
 	link := filepath.Join(m.Dev, "serial/by-id/usb-board")
-	w := watch(t, m.Dev, never)
-	s := w.Subscribe(link)
-	defer s.Close()
-	told(t, s)
-	m.write(filepath.Join(m.Dev, "ttyUSB0"), "")
+	w := newWatched(t)
+	w.want(true, link)
+	w.want(false, link)
 	for range 3 {
 		m.link(link, "../../ttyUSB0")
-		until(t, s, "the link has come", exists(link))
+		w.reported("serial") // the rest was too quick for us
+		w.want(true, link)
+		remove(t, link)
+		w.reported("usb-board")
+		m.link(link, "../../ttyUSB0")
+		w.reported("usb-board")
 		remove(t, filepath.Join(m.Dev, "serial"))
-		until(t, s, "the link has gone", func() bool { return !exists(filepath.Join(m.Dev, "serial"))() })
+		w.reported("usb-board", "serial") // /dev is watched as the link's target was there
+		w.want(false, link)
 	}
 }
 
 // What a simulator makes: a link, in a folder of its own, to a pty.
-func TestWatcherFollowsALinkToAPty(t *testing.T) {
-	w := watch(t, t.TempDir(), never)
-	link := filepath.Join(t.TempDir(), "board")
-	s := w.Subscribe(link)
-	defer s.Close()
-	told(t, s)
+func TestFoldersOfALinkAreBothWatched(t *testing.T) {
+	m := newMachine(t)
+	link, target := filepath.Join(t.TempDir(), "board"), filepath.Join(m.Dev, "pts/7")
+	m.write(target, "")
+	m.link(link, target)
+	w := newWatched(t)
+	w.want(true, link)
+	remove(t, target)
+	w.reported("7")
+	remove(t, link)
+	w.reported("board")
+	w.want(false, link)
+	m.write(filepath.Join(m.Dev, "pts/8"), "")
+	w.reported() // without the link nobody cares
+}
+
+func TestPtysAreReported(t *testing.T) {
 	board, path := newPTY(t)
-	if err := os.Symlink(path, link); err != nil {
-		t.Fatal(err)
-	}
-	until(t, s, "the link has come", exists(link))
+	w := newWatched(t)
+	w.want(true, path)
 	_ = board.Close()
-	until(t, s, "the pty has gone", func() bool { return !exists(path)() })
+	w.reported(filepath.Base(path))
 }
 
 func TestWatcherTellsEverySubscriber(t *testing.T) {
@@ -130,10 +183,10 @@ func TestWatcherTellsEverySubscriber(t *testing.T) {
 	a, b := w.Subscribe(""), w.Subscribe(filepath.Join(m.Dev, "ttyUSB0"))
 	defer a.Close()
 	defer b.Close()
-	told(t, a)
+	told(t, a, "the folder is watched")
 	m.write(filepath.Join(m.Dev, "ttyUSB0"), "")
-	told(t, a)
-	told(t, b)
+	told(t, a, "the node has come")
+	told(t, b, "the node has come")
 }
 
 func TestSubscriberIsToldOnceHoweverMuchChanged(t *testing.T) {
@@ -158,33 +211,21 @@ func TestWatcherRescans(t *testing.T) {
 	s := w.Subscribe("")
 	defer s.Close()
 	for range 5 {
-		told(t, s)
+		told(t, s, "time is up")
 	}
 }
 
 // Our own writes to a device, and everybody's to /dev/null, must cost nothing.
 func TestWritesAreNotReported(t *testing.T) {
 	m := newMachine(t)
-	m.write(filepath.Join(m.Dev, "ttyUSB0"), "")
-	in, err := openInotify()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.close()
-	if _, err := in.add(m.Dev); err != nil {
-		t.Fatal(err)
-	}
-	m.write(filepath.Join(m.Dev, "ttyUSB0"), "frame") // opens, truncates, writes, closes
-	m.write(filepath.Join(m.Dev, "other"), "")        // the queue keeps the order
-	buf := make([]byte, 4096)
-	n, err := in.file.Read(buf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := string(bytes.TrimRight(buf[unix.SizeofInotifyEvent:n], "\x00"))
-	if mask := binary.NativeEndian.Uint32(buf[4:]); mask != unix.IN_CREATE || name != "other" {
-		t.Errorf("the first event is %#x of %q, want %#x of \"other\"", mask, name, unix.IN_CREATE)
-	}
+	node := filepath.Join(m.Dev, "ttyUSB0")
+	m.write(node, "")
+	w := newWatched(t)
+	w.want(true, node)
+	m.write(node, "frame") // opens, truncates, writes, closes
+	w.reported()
+	m.write(filepath.Join(m.Dev, "ttyUSB1"), "")
+	w.reported("ttyUSB1")
 }
 
 func TestWatcherEndsWithSubscribers(t *testing.T) {
