@@ -77,6 +77,13 @@ var dropped = map[gateway.Reason]metrics.DropReason{
 	gateway.ReasonRejected:       metrics.DropBoardRefused,
 }
 
+// malformed maps what was wrong with a message to the label that counts it.
+var malformed = map[gateway.Reason]metrics.FrameError{
+	gateway.ReasonMalformed:   metrics.FrameMalformed,
+	gateway.ReasonLength:      metrics.FrameLength,
+	gateway.ReasonUnknownType: metrics.FrameUnknownType,
+}
+
 // report counts, shows and logs what the gateway tells.
 func (d *Device) report(n *gateway.Notice) {
 	d.seen.note(d.now(), n, d.cfg.ShowPayloads)
@@ -104,11 +111,7 @@ func (d *Device) report(n *gateway.Notice) {
 		d.met.SRTT.Set(n.SRTT.Seconds())
 		d.met.RTO.Set(n.RTO.Seconds())
 	case gateway.Malformed:
-		why := metrics.FrameMalformed
-		if n.Reason == gateway.ReasonUnknownType {
-			why = metrics.FrameUnknownType
-		}
-		d.met.FrameErrors[why].Inc()
+		d.met.FrameErrors[malformed[n.Reason]].Inc()
 	default:
 		d.reportBoard(n)
 	}

@@ -250,7 +250,11 @@ func TestStrangers(t *testing.T) {
 func TestMalformed(t *testing.T) {
 	s := newScript(t, Config{})
 	s.raw([]byte{5, 0x0C})
-	s.wantNotice("wrong length", Malformed, ReasonMalformed)
+	s.wantNotice("wrong length", Malformed, ReasonLength)
+	s.raw([]byte{4, 0x1A, 0x01, 0x02}[:3])
+	s.wantNotice("cut short", Malformed, ReasonLength)
+	s.raw([]byte{6, 0x0D, 0, 1, 0, 1})
+	s.wantNotice("a field is missing", Malformed, ReasonMalformed)
 	s.raw([]byte{2, 0x03})
 	s.wantNotice("reserved type", Malformed, ReasonUnknownType)
 	s.wantIdle("neither is answered")

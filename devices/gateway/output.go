@@ -121,6 +121,7 @@ type Reason uint8
 const (
 	NoReason Reason = iota
 	ReasonMalformed
+	ReasonLength // the MQTT-SN Length field is not the length of the body
 	ReasonUnknownType
 	ReasonUnsupported
 	ReasonInvalidTopic
@@ -142,7 +143,7 @@ const (
 )
 
 var reasonNames = [...]string{
-	"", "malformed", "unknown_type", "unsupported", "invalid_topic", "invalid_topic_id", "forbidden", "too_large",
+	"", "malformed", "length", "unknown_type", "unsupported", "invalid_topic", "invalid_topic_id", "forbidden", "too_large",
 	"rate_limit", "congestion", "offline", "unknown_client", "rejected", "client_id_in_use", "too_many_nodes",
 	"by_board", "keepalive", "port_lost", "replaced", "shutdown",
 }

@@ -46,6 +46,8 @@ func (g *Gateway) malformed(now time.Time, peer Peer, p *mqttsn.Packet, err erro
 	var e *mqttsn.Error
 	if errors.As(err, &e) {
 		switch e.Reason {
+		case mqttsn.BadLength:
+			why = ReasonLength
 		case mqttsn.UnknownType:
 			why = ReasonUnknownType
 		case mqttsn.NotProtocol:
