@@ -2,9 +2,12 @@ package port
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
+	"os/user"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -92,5 +95,39 @@ func TestHoldersOfAPty(t *testing.T) {
 	open(t, &Opener{}, path, Spec{})
 	if h := (Finder{}).holders(path)[path]; len(h) != 1 || h[0].PID != os.Getpid() {
 		t.Errorf("this process has it open, got %v", h)
+	}
+}
+
+func TestBusyNamesWhoHasThePort(t *testing.T) {
+	m := newMachine(t)
+	path := filepath.Join(m.Dev, "ttyUSB0")
+	if got := m.busyFix(path); !strings.Contains(got, "fuser -v "+path) {
+		t.Errorf("nobody to be seen: %q", got)
+	}
+	m.write(filepath.Join(m.Proc, "7/comm"), "ModemManager")
+	m.link(filepath.Join(m.Proc, "7/fd/9"), path)
+	if got := m.busyFix(path); !strings.Contains(got, "stop ModemManager (pid 7)") {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestPermissionNamesTheGroup(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ttyUSB0")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	gid := os.Getgid()
+	if os.Geteuid() == 0 {
+		gid = 20 // dialout, on Debian; any group that is not root's will do
+	}
+	if err := errors.Join(os.Chown(path, -1, gid), os.Chmod(path, 0o660)); err != nil {
+		t.Fatal(err)
+	}
+	group := strconv.Itoa(gid)
+	if g, err := user.LookupGroupId(group); err == nil {
+		group = g.Name
+	}
+	if got := permissionFix(path); !strings.Contains(got, "usermod -aG "+group+" USER") {
+		t.Errorf("got %q, want group %s", got, group)
 	}
 }

@@ -22,7 +22,7 @@ func TestSecondOpenIsBusy(t *testing.T) {
 	wantClass(t, "another device of this gateway", err, ErrBusy, path, "already open in this gateway")
 	other := &Opener{}
 	_, err = other.OpenTTY(t.Context(), path, Spec{})
-	wantClass(t, "another gateway", err, ErrBusy, path, "fuser")
+	wantClass(t, "another gateway", err, ErrBusy, path, "locked", "fuser")
 	wait(t, other)
 
 	// The one that failed must not have taken anything from the first.

@@ -63,8 +63,9 @@ func (t *TTY) letGo() {
 //  1. Our descriptor, because after step 4 an ordinary user gets EBUSY.
 //  2. flock, which holds against root too, and which two gateways both ask for.
 //  3. HUPCL off and low latency, before anything else can fail.
-//  4. The library sets raw mode and speed, and is closed again. Its close
-//     blocks never, changes no line, and ends the exclusivity (TIOCNXCL) it began.
+//  4. The library sets raw mode and speed, and is closed again. That is not the
+//     last close of the tty, so it neither waits nor touches DTR and RTS; it ends
+//     the exclusivity that the library began.
 //  5. Exclusivity through our descriptor.
 //  6. The speed is read back.
 //  7. The reset pulse, if asked for; the input queue is flushed.
