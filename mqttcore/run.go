@@ -28,6 +28,9 @@ func (c *Client) Run(ctx context.Context) error {
 	b := backoff{min: c.cfg.BackoffMin, max: c.cfg.BackoffMax}
 	for !c.shallEnd() {
 		up, err := c.connection(ctx)
+		if ctx.Err() != nil {
+			c.haltRun(run) // it is about to come
+		}
 		c.pause(&b, up, err)
 	}
 	stop()

@@ -49,10 +49,13 @@ func FilterCovers(outer, inner []byte) bool {
 	if inner[0] == '$' && outer[0] != '$' {
 		return false
 	}
-	if len(inner) == 1 && inner[0] == '#' {
-		// A topic has one level at least, so that at the start, and only
-		// there, # says no more than +/#.
+	// A # stands for no level too, but a topic is not empty: where # would leave
+	// nothing, it means one level at least.
+	switch string(inner) {
+	case "#":
 		inner = []byte("+/#")
+	case "/#":
+		inner = []byte("/+/#")
 	}
 	for {
 		if len(outer) == 1 && outer[0] == '#' {
