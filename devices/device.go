@@ -196,6 +196,9 @@ func (d *Device) advance(now time.Time) {
 	if !now.Before(d.nextPoll) {
 		d.nextPoll = now.Add(pollEvery)
 		d.countLineErrors(true)
+		for _, s := range d.sessions {
+			s.countDropped()
+		}
 	}
 }
 

@@ -16,6 +16,10 @@ const (
 	// inboundSlots is how many messages of one board may wait between its MQTT
 	// session and the board. More stay with the broker.
 	inboundSlots = 64
+	// inboxLen is how many more its MQTT session keeps, such as the retained
+	// messages that a wildcard subscription brings at once. Beyond it QoS 0 is
+	// dropped and counted, QoS 1 stays with the broker.
+	inboxLen = 1000
 )
 
 // session is the MQTT session of one node: a client, and the goroutine that
@@ -37,6 +41,8 @@ type session struct {
 	forget     bool               // nothing more will be asked for this node
 	ctx        context.Context    // of this Run; set before it starts
 	cancel     context.CancelFunc
+
+	dropped uint64 // InboxDropped as last counted
 
 	slots chan struct{} // taken by the client's goroutine, freed by the loop
 }
@@ -69,6 +75,7 @@ func (s *session) start(c gateway.Command) {
 		cfg := d.cfg.Session
 		cfg.ClientID, cfg.CleanSession, cfg.Will = c.ClientID, c.Clean, will(c.Will)
 		cfg.ManualAck = true
+		cfg.MaxInbox = inboxLen
 		cfg.OnState = s.onState
 		cfg.OnPublished = s.onPublished
 		cfg.OnSubscribed = s.onSubscribed
@@ -129,6 +136,7 @@ func (s *session) end(orderly bool) {
 // ended deals with the return of Run.
 func (s *session) ended(err error) {
 	d := s.device
+	s.countDropped()
 	s.running, s.stopping = false, false
 	s.setOnline(false)
 	s.cancel()
@@ -173,6 +181,16 @@ func (s *session) setOnline(online bool) {
 	} else {
 		s.device.met.BrokerConnected.Dec()
 	}
+}
+
+// countDropped counts the QoS 0 messages that came faster than the board took them.
+func (s *session) countDropped() {
+	if s.client == nil {
+		return
+	}
+	n := s.client.Stats().InboxDropped
+	s.device.met.Dropped[metrics.DropDownlinkFull].Add(float64(n - s.dropped))
+	s.dropped = n
 }
 
 // changed deals with a change of the connection to the broker.
