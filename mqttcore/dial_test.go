@@ -195,6 +195,23 @@ func TestDialEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// Nor does a connection outlive a broker that is not trusted.
+func TestDialClosesWhatItDoesNotTrust(t *testing.T) {
+	ca := certs.NewAuthority(t, t.TempDir(), "ca")
+	address, conns := listen(t)
+	refused := make(chan error, 1)
+	closed := make(chan net.Conn, 1)
+	go func() {
+		conn := <-conns
+		refused <- tls.Server(conn, serverConfig(t, ca)).Handshake()
+		closed <- conn
+	}()
+	dialer := newDialer(t, "mqtts://"+address, mqttcore.FileTLS{})
+	wantErr(t, greet(t, dialer), "unknown authority")
+	wantErr(t, <-refused, "remote error")
+	wantClosed(t, <-closed)
+}
+
 // wantClosed reads until the other side has closed the connection.
 func wantClosed(t *testing.T, conn net.Conn) {
 	t.Helper()
@@ -219,8 +236,7 @@ func TestTLSCloseDoesNotWaitForAStuckPeer(t *testing.T) {
 		t.Fatal(err)
 	}
 	raw := conn.(interface{ NetConn() net.Conn }).NetConn() // below TLS, which would remember that a Write failed
-	fill(t, raw)
-	_ = raw.SetWriteDeadline(time.Time{})
+	fillToTheLastByte(raw)
 	began := time.Now()
 	_ = conn.Close()
 	if took := time.Since(began); took > 3*time.Second {
@@ -237,4 +253,15 @@ func fill(t *testing.T, conn net.Conn) {
 	if !errors.As(err, &timeout) || !timeout.Timeout() {
 		t.Fatalf("write to a full socket: %v, want a timeout", err)
 	}
+}
+
+// fillToTheLastByte fills a socket so that not even an alert of TLS fits in.
+func fillToTheLastByte(conn net.Conn) {
+	for size := 1 << 20; size > 0; {
+		_ = conn.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
+		if _, err := conn.Write(make([]byte, size)); err != nil {
+			size /= 16
+		}
+	}
+	_ = conn.SetWriteDeadline(time.Time{})
 }

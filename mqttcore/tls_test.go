@@ -195,7 +195,10 @@ func TestTLSALPN(t *testing.T) {
 	config := serverConfig(t, ca)
 	config.NextProtos = []string{"x-amzn-mqtt-ca", "mqtt"}
 	server := startTLSServer(t, config)
-	wantGreeting(t, newDialer(t, server.url, mqttcore.FileTLS{CAFile: ca.CertFile, ALPN: []string{"mqtt"}}))
+	protocols := []string{"mqtt"}
+	dialer := newDialer(t, server.url, mqttcore.FileTLS{CAFile: ca.CertFile, ALPN: protocols})
+	protocols[0] = "changed behind the dialer's back"
+	wantGreeting(t, dialer)
 	if state := <-server.seen; state.NegotiatedProtocol != "mqtt" {
 		t.Errorf("protocol %q, want mqtt", state.NegotiatedProtocol)
 	}
@@ -384,6 +387,8 @@ func TestTLSKeepsTheLastGoodPair(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.want(t, "first", "no such file")
+	writeFile(t, r.files.KeyFile, nil)
+	r.want(t, "first", r.files.KeyFile) // as it was before it went
 	copyFile(t, r.files.KeyFile, second.KeyFile)
 	r.want(t, "second", "")
 }
@@ -395,6 +400,24 @@ func TestTLSBackToTheOldPairClearsTheError(t *testing.T) {
 	r.want(t, "first", r.files.KeyFile)
 	writeFile(t, r.files.KeyFile, good)
 	r.want(t, "first", "")
+	if status, _ := r.dialer.TLSStatus(); status.Err != nil {
+		t.Errorf("error %v is left over", status.Err)
+	}
+}
+
+// A file may be gone for a moment: renamed away and back, or on a disk that is mounted late.
+func TestTLSFileIsBack(t *testing.T) {
+	r := startRotation(t)
+	for _, path := range []string{r.files.CAFile, r.files.CertFile, r.files.KeyFile} {
+		if err := os.Rename(path, path+".away"); err != nil {
+			t.Fatal(err)
+		}
+		r.want(t, "first", path)
+		if err := os.Rename(path+".away", path); err != nil {
+			t.Fatal(err)
+		}
+		r.want(t, "first", "")
+	}
 	if status, _ := r.dialer.TLSStatus(); status.Err != nil {
 		t.Errorf("error %v is left over", status.Err)
 	}

@@ -172,8 +172,9 @@ func TestWebSocketIsAStreamOfBytes(t *testing.T) {
 	}
 }
 
-// What a server sends in one go with its answer to the handshake belongs to the stream.
-func TestWebSocketBytesRightAfterTheHandshake(t *testing.T) {
+// startRawServer accepts the handshake, sends bytes in one go with it, and then closes the connection once hangUp is closed.
+func startRawServer(t *testing.T, sent string, hangUp <-chan struct{}) (url string) {
+	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, _, err := http.NewResponseController(w).Hijack()
 		if err != nil {
@@ -181,16 +182,30 @@ func TestWebSocketBytesRightAfterTheHandshake(t *testing.T) {
 		}
 		defer conn.Close()
 		_, _ = fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-			"Sec-WebSocket-Protocol: mqtt\r\nSec-WebSocket-Accept: %s\r\n\r\n\x82\x04\x20\x02\x00\x00", acceptKey(r))
-		_, _ = conn.Read(make([]byte, 1))
+			"Sec-WebSocket-Protocol: mqtt\r\nSec-WebSocket-Accept: %s\r\n\r\n%s", acceptKey(r), sent)
+		<-hangUp
 	}))
-	defer server.Close()
-	conn, err := newDialer(t, "ws"+strings.TrimPrefix(server.URL, "http"), mqttcore.FileTLS{}).Dial(t.Context())
+	t.Cleanup(server.Close)
+	return "ws" + strings.TrimPrefix(server.URL, "http")
+}
+
+// What a server sends in one go with its answer to the handshake belongs to the stream. A connection may end inside a frame.
+func TestWebSocketBytesRightAfterTheHandshake(t *testing.T) {
+	hangUp := make(chan struct{})
+	url := startRawServer(t, "\x82\x04\x20\x02\x00\x00\x82\x0aabc", hangUp)
+	conn, err := newDialer(t, url, mqttcore.FileTLS{}).Dial(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
 	wantBytes(t, conn, "\x20\x02\x00\x00")
+	wantBytes(t, conn, "abc")
+	close(hangUp)
+	for range 2 {
+		if n, err := conn.Read(make([]byte, 10)); n != 0 || err == nil {
+			t.Errorf("read %d bytes and %v, want an error", n, err)
+		}
+	}
 }
 
 // acceptKey is the server's proof that it understood the handshake, RFC 6455 section 4.2.2.
@@ -234,20 +249,20 @@ func TestWebSocketEnds(t *testing.T) {
 }
 
 func TestWebSocketCloseFreesReaderAndWriter(t *testing.T) {
-	client, _ := startWSServer(t, "mqtt").connect(t)
+	client, server := startWSServer(t, "mqtt").connect(t)
 	_ = client.SetDeadline(time.Time{})
 	fillDone, readDone := make(chan error, 1), make(chan error, 1)
 	go func() {
 		_, err := client.Read(make([]byte, 1))
 		readDone <- err
 	}()
-	started := make(chan struct{})
 	go func() {
-		close(started)
 		_, err := client.Write(make([]byte, 64<<20)) // more than any pair of socket buffers holds
 		fillDone <- err
 	}()
-	<-started
+	if _, _, err := server.Reader(t.Context()); err != nil { // the Write has begun
+		t.Fatal(err)
+	}
 	if err := client.Close(); err != nil {
 		t.Errorf("Close: %v", err)
 	}
@@ -258,16 +273,29 @@ func TestWebSocketCloseFreesReaderAndWriter(t *testing.T) {
 	}
 }
 
+// A read deadline may come in the middle of a frame, so its end is final.
 func TestWebSocketReadDeadline(t *testing.T) {
-	client, server := startWSServer(t, "mqtt").connect(t)
-	_ = client.SetReadDeadline(time.Now().Add(time.Millisecond))
-	_, err := client.Read(make([]byte, 1))
-	wantTimeout(t, err)
-	// The end may have come in the middle of a frame, so it is final.
-	_ = client.SetReadDeadline(time.Now().Add(time.Minute))
-	send(t, server, []byte("late"))
-	_, err = client.Read(make([]byte, 1))
-	wantTimeout(t, err)
+	for name, sent := range map[string]string{"between frames": "", "inside a header": "\x82", "inside a frame": "\x82\x0aabc"} {
+		t.Run(name, func(t *testing.T) {
+			hangUp := make(chan struct{})
+			url := startRawServer(t, "\x82\x01x"+sent, hangUp)
+			defer close(hangUp)
+			conn, err := newDialer(t, url, mqttcore.FileTLS{}).Dial(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			wantBytes(t, conn, "x")
+			_ = conn.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+			got, err := io.ReadAll(conn)
+			if wantTimeout(t, err); string(got) != strings.TrimLeft(sent, "\x82\x0a") {
+				t.Errorf("read %q before the deadline", got)
+			}
+			_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
+			_, err = conn.Read(make([]byte, 1))
+			wantTimeout(t, err)
+		})
+	}
 }
 
 func TestWebSocketWriteDeadline(t *testing.T) {
@@ -276,14 +304,17 @@ func TestWebSocketWriteDeadline(t *testing.T) {
 		fill(t, client)
 	})
 	t.Run("set during", func(t *testing.T) {
-		client, _ := startWSServer(t, "mqtt").connect(t)
+		client, server := startWSServer(t, "mqtt").connect(t)
 		_ = client.SetWriteDeadline(time.Time{})
 		done := make(chan error, 1)
 		go func() {
 			_, err := client.Write(make([]byte, 64<<20))
 			done <- err
 		}()
-		_ = client.SetWriteDeadline(time.Unix(1, 0)) // before or after the Write began: it ends
+		if _, _, err := server.Reader(t.Context()); err != nil { // the Write has begun
+			t.Fatal(err)
+		}
+		_ = client.SetWriteDeadline(time.Unix(1, 0))
 		wantTimeout(t, <-done)
 	})
 }
@@ -299,23 +330,26 @@ func wantTimeout(t *testing.T, err error) {
 // The reader answers the server's pings. A write deadline long over, of a Write long done, must not make the answer fail.
 func TestWebSocketPingAfterAnOldWriteDeadline(t *testing.T) {
 	client, server := startWSServer(t, "mqtt").connect(t)
+	over := time.Now().Add(20 * time.Millisecond)
+	_ = client.SetWriteDeadline(over)
 	if _, err := client.Write([]byte("x")); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := server.Read(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	_ = client.SetWriteDeadline(time.Unix(1, 0))
 	read := make(chan error, 1)
 	go func() {
 		_, err := client.Read(make([]byte, 1))
 		read <- err
 	}()
-	ctx := server.CloseRead(t.Context()) // reads the pong
-	pingCtx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(server.CloseRead(t.Context()), 10*time.Second) // which reads the pongs
 	defer cancel()
-	if err := server.Ping(pingCtx); err != nil {
-		t.Errorf("ping is not answered: %v", err)
+	for done := false; !done; {
+		done = time.Now().After(over)
+		if err := server.Ping(ctx); err != nil {
+			t.Fatalf("ping is not answered: %v", err)
+		}
 	}
 	send(t, server, []byte("x"))
 	if err := <-read; err != nil {
