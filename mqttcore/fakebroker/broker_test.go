@@ -332,15 +332,20 @@ func TestViolationsFailTheTest(t *testing.T) {
 	}
 }
 
-// SUBSCRIBE, UNSUBSCRIBE and PUBLISH share their identifiers; DUP is no excuse for taking another's.
+// SUBSCRIBE, UNSUBSCRIBE and PUBLISH share their identifiers. DUP is no excuse for taking another's, nor does an answer of the wrong type free one.
 func TestIdentifiersAreShared(t *testing.T) {
-	wantFailure(t, fakebroker.Config{}, func(t *testing.T, b *fakebroker.Broker) {
-		c := connect(t, b, "x", true)
-		conn := b.Welcome(false)
-		c.send(subscribe(5, "a", 1), publish(1, 5, true))
-		conn.Want(`SUBSCRIBE id=5 a:1`)
-		conn.WantPublish()
-	}, "MQTT-2.3.1-2", "want PUBLISH")
+	for _, dup := range []bool{true, false} {
+		wantFailure(t, fakebroker.Config{}, func(t *testing.T, b *fakebroker.Broker) {
+			c := connect(t, b, "x", true)
+			conn := b.Welcome(false)
+			c.send(subscribe(5, "a", 1))
+			conn.Want(`SUBSCRIBE id=5 a:1`)
+			conn.Puback(5)
+			conn.Unsuback(5)
+			c.send(publish(1, 5, dup))
+			conn.WantPublish()
+		}, "MQTT-2.3.1-2", "want PUBLISH")
+	}
 }
 
 func TestAnsweredIdentifiersMayBeUsedAgain(t *testing.T) {

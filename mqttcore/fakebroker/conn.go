@@ -104,7 +104,7 @@ func (c *Conn) next() (Packet, error) {
 	return p, nil
 }
 
-// fetch reads until unread begins with a whole packet, and takes it off.
+// fetch reads until unread begins with a whole packet, and takes it off. The packet's bytes stay as they are: unread only ever moves on.
 func (c *Conn) fetch() ([]byte, error) {
 	chunk := make([]byte, 4096)
 	for {
@@ -175,7 +175,6 @@ func (c *Conn) free(id uint16, typ packet.Type) {
 // receive is next for a script, which does not wait for ever.
 func (c *Conn) receive() (Packet, error) {
 	_ = c.raw.SetReadDeadline(time.Now().Add(c.b.config.Patience))
-	defer func() { _ = c.raw.SetReadDeadline(time.Time{}) }()
 	return c.next()
 }
 
@@ -191,7 +190,6 @@ func (c *Conn) write(p []byte) error {
 		p = p[:c.writeCut]
 	}
 	_ = c.raw.SetWriteDeadline(time.Now().Add(c.b.config.Patience))
-	defer func() { _ = c.raw.SetWriteDeadline(time.Time{}) }()
 	n, err := c.raw.Write(p)
 	if c.writeCut > 0 {
 		c.writeCut -= n

@@ -143,6 +143,9 @@ func TestScriptCuts(t *testing.T) {
 		for n := range 4 {
 			scripted(t, fakebroker.Config{}, func(t *testing.T, c client, conn *fakebroker.Conn) {
 				conn.CutAfterWrite(n)
+				if n == 0 {
+					c.wantEnd(io.EOF) // at once
+				}
 				conn.Pingresp()
 				conn.Pingresp()
 				conn.Pingresp()
