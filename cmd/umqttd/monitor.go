@@ -1,0 +1,262 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/umqttd/umqttd/daemon"
+	"github.com/umqttd/umqttd/daemon/config"
+	"github.com/umqttd/umqttd/devices"
+	"github.com/umqttd/umqttd/devices/port"
+	"github.com/umqttd/umqttd/serialproto"
+	"github.com/umqttd/umqttd/serialproto/mqttsn"
+)
+
+func newMonitor() *cobra.Command {
+	var file string
+	var baud int
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "monitor DEVICE|PORT",
+		Short: "show what passes a port",
+		Long: "monitor shows messages and console text as they pass, decoded.\n\n" +
+			"A DEVICE is watched through the running gateway. A PORT, such as /dev/ttyUSB0, is\n" +
+			"opened if nobody has it; nothing is sent to it.",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usage(cmd, errors.New("name one device or port"))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			show := newShow(args[0], cmd.OutOrStdout(), asJSON)
+			var err error
+			if strings.Contains(args[0], "/") {
+				err = monitorPort(cmd.Context(), args[0], baud, show)
+			} else {
+				err = monitorDevice(cmd.Context(), args[0], file, show)
+			}
+			if cmd.Context().Err() != nil {
+				return nil // Ctrl-C is how it ends
+			}
+			return err
+		},
+	}
+	cmd.Flags().StringVarP(&file, "config", "c", config.DefaultFile, "configuration file of the running gateway, or demo")
+	cmd.Flags().IntVarP(&baud, "baud", "b", 0, "speed of the port in bit/s (default 115200)")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, one object a line")
+	return cmd
+}
+
+// monitorDevice watches a device through the daemon's socket.
+func monitorDevice(ctx context.Context, name, file string, show func(daemon.MonitorEvent) error) error {
+	if file == "demo" {
+		file = demoSocket
+	}
+	conn, err := dialMonitor(ctx, file)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	if _, err := fmt.Fprintln(conn, name); err != nil {
+		return fmt.Errorf("monitor: %w", err)
+	}
+	in := bufio.NewReader(conn)
+	answer, err := in.ReadString('\n')
+	if err != nil {
+		return errors.New("monitor: the gateway closed the connection")
+	}
+	if answer = strings.TrimSpace(answer); answer != "ok" {
+		return fmt.Errorf("monitor: %s", answer)
+	}
+	events := json.NewDecoder(in)
+	for {
+		var ev daemon.MonitorEvent
+		if err := events.Decode(&ev); err != nil {
+			return errors.New("monitor: the gateway has stopped")
+		}
+		if err := show(ev); err != nil {
+			return err
+		}
+	}
+}
+
+// dialMonitor finds the socket of the daemon that runs with that configuration.
+func dialMonitor(ctx context.Context, file string) (net.Conn, error) {
+	var d net.Dialer
+	var errs []string
+	for _, path := range daemon.SocketPaths(file) {
+		conn, err := d.DialContext(ctx, "unix", path)
+		if err == nil {
+			return conn, nil
+		}
+		errs = append(errs, err.Error())
+	}
+	return nil, fmt.Errorf("monitor: no gateway runs with %s, or it is not yours to watch (%s)", file, strings.Join(errs, "; "))
+}
+
+// monitorPort watches a port that nobody else has, and sends nothing.
+func monitorPort(ctx context.Context, path string, baud int, show func(daemon.MonitorEvent) error) error {
+	spec, err := port.ParseSpec(path, port.USB{}, baud, string(port.ResetNever))
+	if err != nil {
+		return usageOf(err)
+	}
+	var opener port.Opener
+	p, err := opener.Open(ctx, spec)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = p.Close() }()
+	stop := context.AfterFunc(ctx, func() { _ = p.Close() })
+	defer stop()
+	var dec serialproto.Decoder
+	dec.MaxFrame = serialproto.MaxFrame
+	chunks := make(chan chunk)
+	go readChunks(ctx, p, chunks)
+	for {
+		c, err := nextChunk(chunks, dec.Deadline())
+		if err != nil {
+			return err
+		}
+		dec.Feed(c.data, c.at)
+		for ev, ok := dec.Next(); ok; ev, ok = dec.Next() {
+			if err := show(daemon.MonitorEvent{At: c.at, Kind: watchKind(ev.Kind), Body: ev.Body}); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// usageOf makes a wrong port a wrong command line.
+func usageOf(err error) error { return &usageError{"umqttd monitor", err} }
+
+// chunk is what was read at one time.
+type chunk struct {
+	data []byte
+	at   time.Time
+	err  error
+}
+
+// readChunks reads until the port ends or ctx does.
+func readChunks(ctx context.Context, r io.Reader, to chan<- chunk) {
+	for {
+		b := make([]byte, 4096)
+		n, err := r.Read(b)
+		select {
+		case to <- chunk{b[:n], time.Now(), err}:
+		case <-ctx.Done():
+			return
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// nextChunk waits for bytes, or until deadline if it is set.
+func nextChunk(from <-chan chunk, deadline time.Time) (chunk, error) {
+	var late <-chan time.Time
+	if !deadline.IsZero() {
+		t := time.NewTimer(time.Until(deadline))
+		defer t.Stop()
+		late = t.C
+	}
+	select {
+	case c := <-from:
+		return c, c.err
+	case at := <-late:
+		return chunk{at: at}, nil
+	}
+}
+
+func watchKind(k serialproto.Kind) devices.WatchKind {
+	switch {
+	case k == serialproto.Frame:
+		return devices.FrameIn
+	case k == serialproto.Text:
+		return devices.Console
+	}
+	return devices.Noise
+}
+
+// newShow returns what prints an event of the device or port called name.
+func newShow(name string, w io.Writer, asJSON bool) func(daemon.MonitorEvent) error {
+	if asJSON {
+		enc := json.NewEncoder(w)
+		return func(ev daemon.MonitorEvent) error { return enc.Encode(newRecord(name, ev)) }
+	}
+	out := newLines(w)
+	return func(ev daemon.MonitorEvent) error {
+		what, c, text := describe(ev)
+		out.event(ev.At, name, what, c, text)
+		return nil
+	}
+}
+
+// record is an event as JSON.
+type record struct {
+	Time      time.Time `json:"time"`
+	Device    string    `json:"device"`
+	Direction string    `json:"direction"` // in (from the board) or out
+	Kind      string    `json:"kind"`      // message, console, noise or malformed
+	Type      string    `json:"type,omitempty"`
+	Message   string    `json:"message,omitempty"`
+	Text      string    `json:"text,omitempty"`
+	Hex       string    `json:"hex"`
+}
+
+func newRecord(name string, ev daemon.MonitorEvent) record {
+	r := record{Time: ev.At, Device: name, Direction: "in", Hex: hex.EncodeToString(ev.Body)}
+	switch ev.Kind {
+	case devices.Console:
+		r.Kind, r.Text = "console", string(ev.Body)
+		return r
+	case devices.Noise:
+		r.Kind = "noise"
+		return r
+	case devices.FrameOut:
+		r.Direction = "out"
+	}
+	var p mqttsn.Packet
+	if err := mqttsn.Parse(ev.Body, &p); err != nil {
+		r.Kind, r.Message = "malformed", err.Error()
+		return r
+	}
+	r.Kind, r.Type, r.Message = "message", p.Type.String(), p.String()
+	return r
+}
+
+// describe says in words what an event is.
+func describe(ev daemon.MonitorEvent) (what string, c colour, text string) {
+	switch ev.Kind {
+	case devices.Console:
+		return "console", dim, string(serialproto.AppendPrintable(nil, ev.Body))
+	case devices.Noise:
+		return "noise", red, fmt.Sprintf("%d bytes  % x", len(ev.Body), ev.Body[:min(len(ev.Body), 24)])
+	}
+	what, c = "board  ->", green
+	if ev.Kind == devices.FrameOut {
+		what, c = "board <-", cyan
+	}
+	var p mqttsn.Packet
+	if err := mqttsn.Parse(ev.Body, &p); err != nil {
+		return "malformed", red, err.Error()
+	}
+	text = p.String()
+	if len(p.Data) > 0 && p.Type != mqttsn.Encapsulated {
+		text += fmt.Sprintf("  %q", p.Data[:min(len(p.Data), 64)])
+	}
+	return what, c, text
+}
