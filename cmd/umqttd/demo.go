@@ -160,4 +160,3 @@ func (b demoBoard) run(ctx context.Context, stderr io.Writer) {
 		fmt.Fprintf(stderr, "umqttd: simulated board: %v\n", err)
 	}
 }
-

@@ -39,7 +39,9 @@ type lines struct {
 }
 
 // newLines returns lines on w, in colour if w is a terminal and NO_COLOR is unset.
-func newLines(w io.Writer) *lines { return &lines{w: w, coloured: isTerminal(w) && os.Getenv("NO_COLOR") == ""} }
+func newLines(w io.Writer) *lines {
+	return &lines{w: w, coloured: isTerminal(w) && os.Getenv("NO_COLOR") == ""}
+}
 
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
