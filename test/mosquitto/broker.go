@@ -291,7 +291,7 @@ func (b *Broker) PID() int {
 	return b.process.command.Process.Pid
 }
 
-// Log returns what the broker has written since Start, over all restarts.
+// Log returns what the broker has written since Start, over all restarts. Of a run that goes on, the last lines may be missing.
 func (b *Broker) Log() string { return b.log.String() }
 
 func address(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
