@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -370,6 +371,7 @@ func TestWebSocketOverTLS(t *testing.T) {
 	}))
 	server.TLS = serverConfig(t, ca)
 	requireClient(t, server.TLS, ca)
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // it tells of the handshake that shall fail
 	server.StartTLS()
 	defer server.Close()
 	client := ca.Client(t, "greenhouse-1", time.Time{})

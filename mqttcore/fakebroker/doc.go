@@ -22,8 +22,8 @@
 // # Memory and time
 //
 // New joins client and broker by Pipe, in memory, with buffers as small as the test likes. Nothing in it sleeps or polls, and all of it waits in
-// ways that testing/synctest understands: inside a bubble, where the broker must be made too, the clock moves only when everybody waits. NewTCP listens on loopback instead, for
-// code that wants a real socket.
+// ways that testing/synctest understands: inside a bubble, where the broker must be made too, the clock moves only when everybody waits. NewTCP
+// listens on loopback instead, for code that wants a real socket.
 //
 // A script that does not read is a broker that does not read: what the client sends stays in the buffers until they are full.
 //
