@@ -13,6 +13,7 @@ type Board struct {
 	state  state
 	topics topics
 	events []Event
+	taken  []Event // what the last call of Events returned
 
 	handshake handshake
 	probe     probe
@@ -92,12 +93,14 @@ func (b *Board) Connected() bool { return b.state == active }
 // Unacknowledged returns how many messages wait to be sent or acknowledged.
 func (b *Board) Unacknowledged() int { return len(b.queue) + len(b.loose) }
 
+// Room returns how many more messages Publish takes.
+func (b *Board) Room() int { return b.cfg.MaxQueue - b.Unacknowledged() }
+
 // Events returns what has happened since the last call. The slice is valid
-// until the next call of any method that takes a time.
+// until the next call.
 func (b *Board) Events() []Event {
-	events := b.events
-	b.events = b.events[:0]
-	return events
+	b.events, b.taken = b.taken[:0], b.events
+	return b.taken
 }
 
 func (b *Board) event(e Event) {

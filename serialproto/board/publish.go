@@ -58,7 +58,7 @@ func (b *Board) Publish(m Message) error {
 		return ErrQoS
 	case !validTopic(m.Topic):
 		return ErrTopic
-	case b.Unacknowledged() >= b.cfg.MaxQueue:
+	case b.Room() <= 0:
 		return ErrQueueFull
 	}
 	b.out = mqttsn.Packet{Type: mqttsn.Publish, Data: m.Data}
