@@ -62,7 +62,7 @@ func (c *Client) Disconnect(ctx context.Context) error {
 	defer stop()
 	err := c.writeAll(l)
 	if err == nil {
-		err = c.goodbye(l)
+		goodbye(l)
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -70,17 +70,20 @@ func (c *Client) Disconnect(ctx context.Context) error {
 	return err
 }
 
-// writeAll writes until DISCONNECT was written.
+// writeAll writes until DISCONNECT was written, by us or by the writer.
 func (c *Client) writeAll(l *link) error {
 	for {
 		if err := c.write(l); err != nil {
 			return err
 		}
 		c.mu.Lock()
-		done := l.dead || c.engine.phase == closing
+		parted, dead, err := l.parted, l.dead, l.err
 		c.mu.Unlock()
-		if done {
+		switch {
+		case parted:
 			return nil
+		case dead:
+			return err
 		}
 	}
 }
@@ -88,14 +91,11 @@ func (c *Client) writeAll(l *link) error {
 // goodbye ends the connection after DISCONNECT. It closes our direction only
 // and lets the reader see the broker close the other: closing a socket with
 // unread bytes in it resets the connection, which may overtake the DISCONNECT,
-// and the broker would publish the will.
-func (c *Client) goodbye(l *link) error {
-	half, ok := l.conn.(interface{ CloseWrite() error })
-	if !ok {
-		return l.conn.SetReadDeadline(time.Now().Add(goodbyeTimeout))
+// and the broker would publish the will. An error means that the broker was
+// faster.
+func goodbye(l *link) {
+	_ = l.conn.SetReadDeadline(time.Now().Add(goodbyeTimeout))
+	if half, ok := l.conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
 	}
-	if err := l.conn.SetReadDeadline(time.Now().Add(goodbyeTimeout)); err != nil {
-		return err
-	}
-	return half.CloseWrite()
 }

@@ -102,7 +102,9 @@ func (c *Client) write(l *link) error {
 	c.change.Broadcast()
 	if err == nil {
 		c.engine.wrote(time.Now())
-		l.parted = c.engine.phase == closing
+		if c.engine.phase == closing {
+			l.parted, l.err = true, nil // the broker may have been faster than we
+		}
 		c.settle()
 	}
 	return err
