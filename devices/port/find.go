@@ -20,7 +20,7 @@ func (f Finder) Find(spec Spec) (string, error) {
 	if err != nil {
 		e := openError(spec.Path, errnoOf(err))
 		e.Op = "find"
-		if e.Class == ErrMissing {
+		if errors.Is(e, ErrMissing) {
 			e.Err, e.Fix = nil, "plug the adapter in; `umqttd ports` lists what is there"
 		}
 		return "", e

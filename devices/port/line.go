@@ -123,7 +123,7 @@ func setModemLines(fd int, dtr, rts bool) error {
 
 // lacksLines reports whether err says that a port has no modem lines.
 func lacksLines(err error) bool {
-	return err == syscall.ENOTTY || err == syscall.EINVAL
+	return errors.Is(err, syscall.ENOTTY) || errors.Is(err, syscall.EINVAL)
 }
 
 // LineErrors counts what the driver of a tty has seen go wrong since it was

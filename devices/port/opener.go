@@ -74,7 +74,7 @@ func (o *Opener) OpenTTY(ctx context.Context, path string, spec Spec) (*TTY, err
 	if st.Mode&unix.S_IFMT != unix.S_IFCHR {
 		return nil, openError(path, syscall.ENOTTY)
 	}
-	n := node{unix.Major(uint64(st.Rdev)), unix.Minor(uint64(st.Rdev))}
+	n := node{unix.Major(st.Rdev), unix.Minor(st.Rdev)}
 	if err := o.claim(n, path); err != nil {
 		return nil, err
 	}

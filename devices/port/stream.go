@@ -56,7 +56,7 @@ func (s *stream) init(name string, desc descriptor, raw syscall.RawConn) {
 	s.attempt = func(fd uintptr) {
 		for {
 			s.tryN, s.tryErr = syscall.Write(int(fd), s.tryBuf)
-			if s.tryErr != syscall.EINTR {
+			if !errors.Is(s.tryErr, syscall.EINTR) {
 				return
 			}
 		}
@@ -124,10 +124,10 @@ func (s *stream) TryWrite(p []byte) (int, error) {
 	if err == nil {
 		err = s.tryErr
 	}
-	switch err {
-	case nil:
+	switch {
+	case err == nil:
 		return s.tryN, nil
-	case syscall.EAGAIN:
+	case errors.Is(err, syscall.EAGAIN):
 		return 0, nil
 	}
 	return 0, s.fault("write", err)

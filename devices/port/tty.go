@@ -109,7 +109,7 @@ func (t *TTY) configure(ctx context.Context, fd int, path string, spec Spec) err
 	}
 	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		e := openError(path, err)
-		if e.Class == ErrBusy {
+		if errors.Is(e, ErrBusy) {
 			e.Err = errors.New("another program has locked it")
 		}
 		return e

@@ -247,12 +247,12 @@ func TestUnplugIsGone(t *testing.T) {
 	wantClass(t, "TryWrite", err, ErrGone)
 	_, err = tty.OutQueue()
 	wantClass(t, "OutQueue", err, ErrGone)
+	// While the old descriptor is open nobody else can get the number.
+	_, err = o.OpenTTY(t.Context(), path, Spec{})
+	wantClass(t, "Open", err, ErrMissing, path)
 	if err := tty.Close(); err != nil {
 		t.Error(err)
 	}
-	wait(t, o)
-	_, err = o.OpenTTY(t.Context(), path, Spec{})
-	wantClass(t, "Open", err, ErrMissing, path)
 }
 
 func TestAfterCloseNothingWorks(t *testing.T) {

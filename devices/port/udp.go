@@ -115,10 +115,10 @@ func (u *UDP) TryWriteTo(p []byte, to netip.AddrPort) (bool, error) {
 	if err == nil {
 		err = u.tryErr
 	}
-	switch err {
-	case nil:
+	switch {
+	case err == nil:
 		return true, nil
-	case syscall.EAGAIN, syscall.ENOBUFS:
+	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ENOBUFS):
 		return false, nil
 	}
 	return false, u.fault("write", err)
@@ -132,7 +132,7 @@ func (u *UDP) send(fd uintptr) {
 	}
 	for {
 		u.tryErr = unix.Sendto(int(fd), u.tryBuf, unix.MSG_DONTWAIT, to)
-		if u.tryErr != syscall.EINTR {
+		if !errors.Is(u.tryErr, syscall.EINTR) {
 			return
 		}
 	}
