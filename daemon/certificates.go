@@ -73,7 +73,7 @@ func (c *certificates) look() {
 			c.log.Error("new TLS files cannot be used, the old ones stay in force", "device", w.device, "err", s.Err)
 		}
 		if s.KeyWarning != w.warned && s.KeyWarning != "" {
-			c.log.Warn(s.KeyWarning, "device", w.device)
+			c.log.Warn("private key is open to others", "device", w.device, "problem", s.KeyWarning)
 		}
 		w.problem, w.warned = problem, s.KeyWarning
 	}

@@ -42,13 +42,12 @@ type monitor struct {
 	places chan struct{}
 }
 
-func (d *Daemon) wireMonitor() error {
+func (d *Daemon) wireMonitor() {
 	if d.opts.Socket != "" {
 		d.infra = append(d.infra, &monitor{
 			daemon: d, path: d.opts.Socket, ready: make(chan struct{}), places: make(chan struct{}, maxMonitors),
 		})
 	}
-	return nil
 }
 
 // Run serves until ctx is done. Without a socket the gateway goes on.
@@ -94,7 +93,7 @@ func (m *monitor) listen(ctx context.Context) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("daemon: monitor socket: %w", err)
 	}
-	if err := os.Chmod(m.path, 0o660); err != nil {
+	if err := os.Chmod(m.path, 0o660); err != nil { //nolint:gosec // the group may watch too
 		_ = l.Close()
 		return nil, fmt.Errorf("daemon: monitor socket: %w", err)
 	}

@@ -52,9 +52,7 @@ func New(cfg *config.Config, opts Options) (*Daemon, error) {
 			return nil, err
 		}
 	}
-	if err := d.wireMonitor(); err != nil {
-		return nil, err
-	}
+	d.wireMonitor()
 	return d, d.wireHTTP()
 }
 

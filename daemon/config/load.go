@@ -108,14 +108,14 @@ func (d *decoder) parse(src *source, data []byte) *yaml.Node {
 	decoder := yaml.NewDecoder(lines)
 	var document, second yaml.Node
 	if err := decoder.Decode(&document); err != nil {
-		if err != io.EOF {
+		if !errors.Is(err, io.EOF) {
 			d.syntaxFault(src, data, lines.read, err)
 		}
 		return nil
 	}
 	if err := decoder.Decode(&second); err == nil {
 		d.fault(place{src: src, line: second.Line}, "a second document begins", "remove the line --- and what follows")
-	} else if err != io.EOF {
+	} else if !errors.Is(err, io.EOF) {
 		d.syntaxFault(src, data, lines.read, err)
 	}
 	return document.Content[0]

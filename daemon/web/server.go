@@ -124,7 +124,9 @@ func (s *Server) Run(ctx context.Context) error {
 	if server.Shutdown(stop) != nil {
 		_ = server.Close()
 	}
-	<-serving
+	if err := <-serving; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("web: %w", err)
+	}
 	return nil
 }
 
