@@ -142,9 +142,9 @@ func (d *Device) reportBoard(n *gateway.Notice) {
 // change; attempts that go on failing are a matter for debugging.
 func (d *Device) logBroker(s *session, st *mqttcore.State) {
 	if s.online || (st.Attempt == 1 && st.Kind != s.lastKind) || (st.Kind == mqttcore.Refused && s.lastKind != mqttcore.Refused) {
-		d.log.Warn("broker "+st.Kind.String(), "client", s.clientID, "err", st.Err, "retry_in", st.Retry)
+		d.log.Warn("broker session changed", "state", st.Kind, "client", s.clientID, "err", st.Err, "retry_in", st.Retry)
 	} else {
-		d.log.Debug("broker "+st.Kind.String(), "client", s.clientID, "err", st.Err, "retry_in", st.Retry)
+		d.log.Debug("broker session changed", "state", st.Kind, "client", s.clientID, "err", st.Err, "retry_in", st.Retry)
 	}
 	s.lastKind = st.Kind
 }

@@ -90,7 +90,6 @@ type world struct {
 	commands   map[string]int // how often the gateway published a payload
 	safe       map[string]bool
 	confirmed  []string // acknowledged to the board
-	received   []string // by the board
 	hasGot     map[int]bool
 	disturbed  bool // a session ended: what was under way may come twice
 	violations []error
