@@ -30,6 +30,10 @@ func (l *line) open() bool { return l.stream != nil || l.socket != nil }
 // something changes in /dev.
 const reopenEvery = 2 * time.Second
 
+// reopenSoon is the pause after a port that was open is gone. It keeps a port
+// that opens and fails at once from taking all of a processor.
+const reopenSoon = 50 * time.Millisecond
+
 // serveLink opens the port, reads it until it is gone, and opens it again, for
 // as long as the device lives. It is the one goroutine that reads.
 func (d *Device) serveLink() {
@@ -37,18 +41,25 @@ func (d *Device) serveLink() {
 	for link := uint32(1); ctx.Err() == nil; link++ {
 		// Subscribe first, look then: what changes in between is told.
 		look := d.look()
-		err := d.serveOnce(ctx, link, look.Close)
-		if ctx.Err() == nil {
-			d.post(event{kind: portFailed, link: link, err: err})
-			d.pause(ctx, look.C())
+		opened := false
+		err := d.serveOnce(ctx, link, func() { opened = true; look.Close() })
+		if ctx.Err() != nil {
+			look.Close()
+			return
 		}
+		d.post(event{kind: portFailed, link: link, err: err})
+		if opened { // look at once: it may be back already
+			pause(ctx, reopenSoon, nil)
+			continue
+		}
+		pause(ctx, reopenEvery, look.C())
 		look.Close()
 	}
 }
 
-// pause waits until it is worth opening the port again.
-func (d *Device) pause(ctx context.Context, look <-chan struct{}) {
-	wait := time.NewTimer(reopenEvery)
+// pause waits for d, or until look tells that something has changed.
+func pause(ctx context.Context, d time.Duration, look <-chan struct{}) {
+	wait := time.NewTimer(d)
 	defer wait.Stop()
 	select {
 	case <-ctx.Done():
