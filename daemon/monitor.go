@@ -52,8 +52,8 @@ func (d *Daemon) wireMonitor() {
 
 // Run serves until ctx is done. Without a socket the gateway goes on.
 func (m *monitor) Run(ctx context.Context) error {
-	close(m.ready)
 	l, err := m.listen(ctx)
+	close(m.ready)
 	if err != nil {
 		m.daemon.log.Warn("umqttd monitor will not work", "err", err)
 		<-ctx.Done()
@@ -169,7 +169,7 @@ func (m *monitor) names() []string {
 	return names
 }
 
-// Ready is closed at once: nothing waits for a monitor.
+// Ready is closed when the socket is there, or will not be.
 func (m *monitor) Ready() <-chan struct{} { return m.ready }
 
 // String names the task.

@@ -74,16 +74,16 @@ func (o *Own) Run(ctx context.Context) error {
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	var farewell sync.WaitGroup
-	stop := context.AfterFunc(ctx, func() {
-		defer farewell.Done()
-		o.farewell(inner)
-		cancel()
+	farewell.Go(func() {
+		select {
+		case <-ctx.Done():
+			o.farewell(inner)
+			cancel()
+		case <-inner.Done():
+		}
 	})
-	farewell.Add(1)
 	err := o.client.Run(inner)
-	if stop() {
-		farewell.Done()
-	}
+	cancel()
 	farewell.Wait()
 	o.client.Close()
 	return err
