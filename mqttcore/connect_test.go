@@ -281,6 +281,31 @@ func TestDisconnectObeysItsContext(t *testing.T) {
 	})
 }
 
+// The writer is in the middle of a message when Disconnect wants to write.
+func TestDisconnectWaitsForTheWriteUnderWay(t *testing.T) {
+	bubble(t, fakebroker.Config{ReceiveBuffer: 100}, func(t *testing.T, b *fakebroker.Broker) {
+		r := start(t, b, Config{})
+		conn := b.Welcome(false)
+		r.waitOnline()
+		for token := range uint64(2) {
+			if err := r.PublishAsync(Message{Topic: []byte("t"), Payload: make([]byte, 1000), QoS: 1}, token); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		done := make(chan error, 1)
+		go func() { done <- r.Disconnect(context.Background()) }()
+		synctest.Wait()
+		conn.WantPublish()
+		conn.WantPublish()
+		conn.Want("DISCONNECT")
+		conn.WantClosed()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestRunIsRefusedTwice(t *testing.T) {
 	bubble(t, fakebroker.Config{}, func(t *testing.T, b *fakebroker.Broker) {
 		r := start(t, b, Config{})

@@ -477,8 +477,8 @@ func TestTrap54_ContextWithoutDeadlineIsObeyed(t *testing.T) {
 		if err := r.Publish(ctx, Message{Topic: []byte("t"), QoS: 1}); !errors.Is(err, context.Canceled) {
 			t.Errorf("with a context that is done: %v", err)
 		}
-		if s := r.Stats(); s.Queued != 1 {
-			t.Errorf("%d messages queued, want the first", s.Queued)
+		if s := r.Stats(); s.Queued != 1 || s.Inflight != 1 {
+			t.Errorf("%d messages queued, %d in flight, want the first", s.Queued, s.Inflight)
 		}
 		b.Accept().Release()
 		synctest.Wait()

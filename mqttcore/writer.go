@@ -26,38 +26,35 @@ func (c *Client) stir() {
 }
 
 // serve is the writer. It writes what is due and watches the deadlines, until
-// the link is dead or it was idle for a while.
+// the link is dead or there was nothing to write for a while.
 func (c *Client) serve() {
 	defer c.writer.Done()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	l := c.link
-	var idle time.Time // since when; zero: it is not
+	var worked time.Time // when it last wrote; zero if it was called for nothing
 	for !l.dead {
 		now := time.Now()
-		err := c.engine.tick(now)
-		switch {
-		case err != nil:
+		if err := c.engine.tick(now); err != nil {
 			c.mu.Unlock()
 			c.kill(l, err)
 			c.mu.Lock()
-			continue
-		case c.engine.due():
-			idle = time.Time{}
+			break
+		}
+		if c.engine.due() {
 			c.mu.Unlock()
 			_ = c.write(l) // an error has killed the link, and is its reason
 			c.callHooks()
+			worked = time.Now()
 			c.mu.Lock()
 			continue
-		case idle.IsZero():
-			idle = now
 		}
 		c.arm(c.engine.deadline())
-		if now.Sub(idle) >= linger {
+		if now.Sub(worked) >= linger {
 			c.engine.acks.trim()
 			break
 		}
-		c.arm(idle.Add(linger))
+		c.arm(worked.Add(linger))
 		c.asleep = true
 		c.work.Wait()
 		c.asleep = false
