@@ -24,8 +24,8 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## run umqttd with a broker inside and simulated boards
-	$(GO) run ./cmd/umqttd demo
+demo: build ## run umqttd with a broker inside and simulated boards
+	@bin/umqttd demo
 
 .PHONY: test
 test: packages check cross ## check and test everything; what runs in CI
