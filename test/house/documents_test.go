@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/umqttd/umqttd/daemon/config"
 )
 
 // documents are the paths of the repository's Markdown files.
@@ -32,11 +34,12 @@ func documents(t *testing.T) []string {
 }
 
 var (
-	link    = regexp.MustCompile(`\]\(([^)\s]+)\)|src="([^"]+)"`)
-	heading = regexp.MustCompile(`(?m)^#{1,6} +(.+?) *$`)
-	fenced  = regexp.MustCompile("(?ms)^```.*?^```$")
-	inline  = regexp.MustCompile("`[^`\n]*`")
-	unslug  = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+	link      = regexp.MustCompile(`\]\(([^)\s]+)\)|src="([^"]+)"`)
+	heading   = regexp.MustCompile(`(?m)^#{1,6} +(.+?) *$`)
+	fenced    = regexp.MustCompile("(?ms)^```.*?^```$")
+	yamlBlock = regexp.MustCompile("(?ms)^```yaml\n(.*?)^```$")
+	inline    = regexp.MustCompile("`[^`\n]*`")
+	unslug    = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 )
 
 // links returns where a document leads inside the repository.
@@ -101,6 +104,24 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// TestConfigurationInReadme holds that what a reader copies first works.
+func TestConfigurationInReadme(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples := yamlBlock.FindAllSubmatch(text, -1)
+	if len(examples) == 0 {
+		t.Error("README.md has no configuration")
+	}
+	for _, example := range examples {
+		nothingSet := func(string) (string, bool) { return "", false }
+		if _, warnings, err := config.Parse("README.md", example[1], nothingSet); err != nil || len(warnings) > 0 {
+			t.Errorf("the configuration in README.md: %v %v", err, warnings)
+		}
+	}
+}
+
 // TestDependenciesHaveReasons holds that docs/adr says of every module that is
 // required directly why it is.
 func TestDependenciesHaveReasons(t *testing.T) {
@@ -118,10 +139,18 @@ func TestDependenciesHaveReasons(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	direct := 0
 	for line := range strings.Lines(string(text)) {
 		fields := strings.Fields(line)
-		if len(fields) == 2 && strings.HasPrefix(fields[1], "v") && !strings.Contains(reasons, fields[0]) {
+		if len(fields) != 2 || !strings.HasPrefix(fields[1], "v") {
+			continue
+		}
+		direct++
+		if !strings.Contains(reasons, fields[0]) {
 			t.Errorf("no file in docs/adr says why %s is needed", fields[0])
 		}
+	}
+	if direct == 0 {
+		t.Error("go.mod requires nothing directly; run go mod tidy")
 	}
 }
