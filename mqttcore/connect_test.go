@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -281,10 +282,28 @@ func TestDisconnectObeysItsContext(t *testing.T) {
 	})
 }
 
+// soloConn does not suffer two writers at once.
+type soloConn struct {
+	net.Conn
+	t    *testing.T
+	busy atomic.Bool
+}
+
+func (c *soloConn) Write(p []byte) (int, error) {
+	if c.busy.Swap(true) {
+		c.t.Error("two writes at once")
+	}
+	defer c.busy.Store(false)
+	return c.Conn.Write(p)
+}
+
 // The writer is in the middle of a message when Disconnect wants to write.
 func TestDisconnectWaitsForTheWriteUnderWay(t *testing.T) {
 	bubble(t, fakebroker.Config{ReceiveBuffer: 100}, func(t *testing.T, b *fakebroker.Broker) {
-		r := start(t, b, Config{})
+		r := start(t, b, Config{Dial: func(ctx context.Context) (net.Conn, error) {
+			conn, err := b.Dial(ctx)
+			return &soloConn{Conn: conn, t: t}, err
+		}})
 		conn := b.Welcome(false)
 		r.waitOnline()
 		for token := range uint64(2) {

@@ -196,6 +196,7 @@ func TestTrap03_WaitingHandlerBehindAFullInbox(t *testing.T) {
 		var r *runner
 		results := make(chan error, 1000)
 		r = start(t, b, Config{MaxInbox: 5, OnMessage: func(d Delivery) {
+			time.Sleep(time.Second) // the reader waits before the handler does
 			results <- r.Publish(context.Background(), Message{Topic: []byte("answer"), QoS: 1})
 		}})
 		flood := func(first, n uint16) (messages []packet.Publish) {
@@ -207,6 +208,10 @@ func TestTrap03_WaitingHandlerBehindAFullInbox(t *testing.T) {
 		conn := b.Accept()
 		r.waitOnline()
 		conn.Publish(flood(1, 15)...) // more than the inbox, less than what a waiting call may ask of it
+		synctest.Wait()
+		if s := r.Stats(); s.InboxPauses == 0 || s.Received != 7 {
+			t.Fatalf("before the handler waits: %+v", s)
+		}
 		conn.Held(1)
 		synctest.Wait()
 		conn.Release()
@@ -221,14 +226,58 @@ func TestTrap03_WaitingHandlerBehindAFullInbox(t *testing.T) {
 			select {
 			case <-results:
 				n++
-			default:
-				synctest.Wait()
+			case <-time.After(time.Second):
 				conn.Release()
 			}
 		}
 		if s := r.Stats(); s.Received != 115 || s.InboxDropped != 0 || s.InboxPauses == 0 {
 			t.Errorf("counted %+v", s)
 		}
+	})
+}
+
+// The same, when what the handler wants to send has to wait for the window: no
+// write tells the paused reader that somebody waits.
+func TestTrap03_WaitingHandlerBehindAFullInboxAndAFullWindow(t *testing.T) {
+	bubble(t, fakebroker.Config{}, func(t *testing.T, b *fakebroker.Broker) {
+		b.Serve(func(int) fakebroker.Behavior { return fakebroker.Behavior{HoldPubacks: true} })
+		var r *runner
+		results := make(chan error, 3)
+		r = start(t, b, Config{KeepAlive: -1, MaxInflight: 1, MaxInbox: 1, OnMessage: func(d Delivery) {
+			time.Sleep(time.Second)
+			results <- r.Publish(context.Background(), Message{Topic: []byte("answer"), QoS: 1})
+		}})
+		conn := b.Accept()
+		r.waitOnline()
+		r.publish(1, 1)
+		conn.Held(1)
+		conn.Publish(message("q", "", 1, 1), message("q", "", 1, 2), message("q", "", 1, 3))
+		synctest.Wait()
+		conn.Release() // behind the third, which the reader cannot put anywhere
+		for range 3 {
+			conn.Held(1)
+			synctest.Wait()
+			conn.Release()
+			if err := <-results; err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+func TestTrap04_PausedReaderNoticesADeadLink(t *testing.T) {
+	bubble(t, fakebroker.Config{}, func(t *testing.T, b *fakebroker.Broker) {
+		proceed := make(chan struct{})
+		r := start(t, b, Config{MaxInbox: 1, BackoffMin: 1, BackoffMax: 1, OnMessage: func(Delivery) { <-proceed }})
+		conn := b.Welcome(false)
+		conn.Publish(message("t", "", 1, 1), message("t", "", 1, 2), message("t", "", 1, 3), message("t", "", 1, 4))
+		synctest.Wait()
+		conn.Reset()
+		r.publish(1, 1) // this write fails
+		conn = b.Welcome(true)
+		conn.Puback(conn.WantPublish().ID)
+		r.onceEach(1)
+		close(proceed)
 	})
 }
 

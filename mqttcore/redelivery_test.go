@@ -305,6 +305,24 @@ func TestPubackBeforeTheWriteReturns(t *testing.T) {
 	}
 }
 
+func TestDisconnectComesLast(t *testing.T) {
+	s := newScript(t, Config{MaxInflight: 8})
+	s.connect(false)
+	s.subscribe("c", 0)
+	s.e.release(s.inject(1, 7, false))
+	s.publish(1, 9) // more than fit into one write, and one more than the window
+	if !s.e.disconnect() {
+		t.Fatal("no connection to end")
+	}
+	s.publish(1, 1) // too late for this connection
+	got := s.takeAll()
+	if len(got) != 11 || got[9] != "PUBLISH q1 id=9 9" || got[10] != "DISCONNECT" {
+		t.Errorf("sends %q", got)
+	}
+	s.puback(2)
+	s.want() // [MQTT-3.14.4-2]
+}
+
 // Whatever happens, and whenever: the broker sees the messages of each
 // connection in the order in which they were accepted, without a gap, and at
 // the end has every one of them.
