@@ -169,7 +169,7 @@ func memory(b *testing.B) (m runtime.MemStats, resident int64) {
 	runtime.ReadMemStats(&m)
 	statm, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
-		b.Skip("no /proc")
+		b.Fatal(err)
 	}
 	pages, err := strconv.ParseInt(strings.Fields(string(statm))[1], 10, 64)
 	if err != nil {

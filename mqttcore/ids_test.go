@@ -1,6 +1,7 @@
 package mqttcore
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -39,7 +40,7 @@ func TestTrap29_AnAbandonedSubscribeKeepsItsIdentifier(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.want("SUBSCRIBE id=1 c q1")
-	if err := s.e.abandon(w); err != ErrPending {
+	if err := s.e.abandon(w); !errors.Is(err, ErrPending) {
 		t.Fatalf("abandon: %v, want ErrPending", err)
 	}
 	s.e.ids = ids{last: idCount} // once around

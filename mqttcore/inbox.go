@@ -34,18 +34,15 @@ func (b *inbox) pop() *item {
 	return it
 }
 
-// drop removes the messages that fit, and returns their number.
-func (b *inbox) drop(which func(*item) bool) int {
-	n := 0
+// drop removes the messages that fit.
+func (b *inbox) drop(which func(*item) bool) {
 	for it := b.queue.head; it != nil; {
 		next := it.next
 		if which(it) {
 			b.queue.remove(it)
 			b.bytes -= len(it.text)
 			recycle(it)
-			n++
 		}
 		it = next
 	}
-	return n
 }

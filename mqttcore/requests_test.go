@@ -1,6 +1,7 @@
 package mqttcore
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/umqttd/umqttd/mqttcore/packet"
@@ -181,7 +182,7 @@ func TestSubscriptionRefusedInTheNewSession(t *testing.T) {
 	s.takeAll()
 	s.suback(2, 0x80)
 	it := s.e.nextEvent()
-	if it == nil || !it.again || it.err != ErrSubscriptionRefused || string(it.text) != "c" {
+	if it == nil || !it.again || !errors.Is(it.err, ErrSubscriptionRefused) || string(it.text) != "c" {
 		t.Fatalf("told %+v", it)
 	}
 	s.reconnect(false)

@@ -83,8 +83,5 @@ func FilterCovers(outer, inner []byte) bool {
 // cutLevel returns the first level of s, what stands behind its slash, and
 // whether there was one.
 func cutLevel(s []byte) (level, rest []byte, more bool) {
-	if i := bytes.IndexByte(s, '/'); i >= 0 {
-		return s[:i], s[i+1:], true
-	}
-	return s, nil, false
+	return bytes.Cut(s, []byte{'/'})
 }
