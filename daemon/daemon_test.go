@@ -275,7 +275,7 @@ func TestStatusTopics(t *testing.T) {
 func TestMonitorSocket(t *testing.T) {
 	addr := freeUDP(t)
 	// Unix sockets have short names, shorter than some temporary folders.
-	dir, err := os.MkdirTemp("", "um")
+	dir, err := os.MkdirTemp("", "um") //nolint:usetesting // as said
 	if err != nil {
 		t.Fatal(err)
 	}

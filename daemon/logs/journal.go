@@ -51,18 +51,19 @@ func (h *native) WithGroup(name string) slog.Handler {
 
 // Handle implements slog.Handler.
 func (h *native) Handle(ctx context.Context, r slog.Record) error {
-	message := Visible(r.Message)
+	var message strings.Builder
+	message.WriteString(Visible(r.Message))
 	fields := map[string]string{"SYSLOG_IDENTIFIER": "umqttd"}
 	for _, p := range h.scope.of(r) {
 		fields[fieldName(p.key)] = Visible(p.value)
-		message += " " + word(p.key) + "=" + word(p.value)
+		message.WriteString(" " + word(p.key) + "=" + word(p.value))
 	}
 	fields["UMQTTD_MESSAGE"] = Visible(r.Message)
 	if r.PC != 0 {
 		frame, _ := runtime.CallersFrames([]uintptr{r.PC}).Next()
 		fields["CODE_FILE"], fields["CODE_LINE"], fields["CODE_FUNC"] = frame.File, strconv.Itoa(frame.Line), frame.Function
 	}
-	if err := h.send(message, priority(r.Level), fields); err != nil {
+	if err := h.send(message.String(), priority(r.Level), fields); err != nil {
 		return h.fallback.Handle(ctx, r)
 	}
 	return nil
