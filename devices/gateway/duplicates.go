@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"hash/maphash"
+	"slices"
 	"time"
 )
 
@@ -57,12 +58,7 @@ func (d *duplicates) findInflight(f fingerprint) *inflight {
 
 // wasAcknowledged reports whether such a message was acknowledged recently.
 func (d *duplicates) wasAcknowledged(f fingerprint) bool {
-	for i := range d.acknowledged {
-		if d.acknowledged[i] == f {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(d.acknowledged, f)
 }
 
 // settle takes the message named by token out of flight. The message is
