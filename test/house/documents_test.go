@@ -125,14 +125,14 @@ func TestConfigurationInReadme(t *testing.T) {
 // TestDependenciesHaveReasons holds that docs/adr says of every module that is
 // required directly why it is.
 func TestDependenciesHaveReasons(t *testing.T) {
-	reasons := ""
+	var reasons strings.Builder
 	for _, document := range documents(t) {
 		if filepath.Base(filepath.Dir(document)) == "adr" {
 			text, err := os.ReadFile(document)
 			if err != nil {
 				t.Fatal(err)
 			}
-			reasons += string(text)
+			reasons.WriteString(string(text))
 		}
 	}
 	text, err := os.ReadFile(filepath.Join(root, "go.mod"))
@@ -146,7 +146,7 @@ func TestDependenciesHaveReasons(t *testing.T) {
 			continue
 		}
 		direct++
-		if !strings.Contains(reasons, fields[0]) {
+		if !strings.Contains(reasons.String(), fields[0]) {
 			t.Errorf("no file in docs/adr says why %s is needed", fields[0])
 		}
 	}
