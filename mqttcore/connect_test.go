@@ -124,14 +124,45 @@ func TestBackoffIsResetByAConnectionThatLasts(t *testing.T) {
 	for range 10 {
 		b.next(0.5)
 	}
-	b.stood(time.Minute)
+	b.ended(time.Minute)
 	if b.ceiling() != time.Minute {
 		t.Errorf("reset by a connection no longer than the ceiling: %v", b.ceiling())
 	}
-	b.stood(time.Minute + 1)
+	b.ended(time.Minute + 1)
 	if b.ceiling() != time.Second {
 		t.Errorf("ceiling %v after a connection that lasted, want 1s", b.ceiling())
 	}
+}
+
+func TestStatesCountAttempts(t *testing.T) {
+	bubble(t, fakebroker.Config{}, func(t *testing.T, b *fakebroker.Broker) {
+		r := start(t, b, Config{BackoffMin: 1, BackoffMax: 1})
+		for range 2 {
+			conn := b.Welcome(false)
+			r.waitOnline()
+			b.SetReach(fakebroker.Refusing)
+			conn.Close()
+			b.WaitDials(b.Dials() + 2)
+			b.SetReach(fakebroker.Reachable)
+		}
+		b.Welcome(false)
+		states, _, _ := r.told()
+		failed := 0
+		for i, s := range states {
+			switch {
+			case s.Kind == Connected || i > 0 && states[i-1].Kind == Connected:
+				failed = 0
+			default:
+				failed++
+			}
+			if s.Attempt != failed || (s.Err == nil) != (s.Kind == Connected) {
+				t.Errorf("state %d is %+v, want attempt %d", i, s, failed)
+			}
+		}
+		if len(states) < 9 {
+			t.Errorf("%d states", len(states))
+		}
+	})
 }
 
 func TestTrap40_Jitter(t *testing.T) {

@@ -141,9 +141,7 @@ func (c *Client) pause(b *backoff, up time.Duration, err error) {
 	if errors.As(err, &refused) {
 		s.Kind, s.Code = Refused, refused.Code
 	}
-	if up > 0 {
-		b.stood(up)
-	}
+	b.ended(up)
 	switch {
 	case c.shallEnd():
 	case s.Kind == Refused && s.Code != packet.RefusedUnavailable:
@@ -155,7 +153,7 @@ func (c *Client) pause(b *backoff, up time.Duration, err error) {
 
 	c.mu.Lock()
 	if up == 0 && !c.ending {
-		s.Attempt = b.failures
+		s.Attempt = b.failed
 		c.engine.count.Failures++
 	}
 	if s.Kind == Refused {
