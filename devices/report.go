@@ -3,12 +3,14 @@ package devices
 import (
 	"bytes"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/umqttd/umqttd/devices/gateway"
 	"github.com/umqttd/umqttd/metrics"
 	"github.com/umqttd/umqttd/mqttcore"
 	"github.com/umqttd/umqttd/serialproto"
+	"github.com/umqttd/umqttd/serialproto/mqttsn"
 )
 
 // decode finds frames and console text in what was read.
@@ -82,6 +84,7 @@ var malformed = map[gateway.Reason]metrics.FrameError{
 	gateway.ReasonMalformed:   metrics.FrameMalformed,
 	gateway.ReasonLength:      metrics.FrameLength,
 	gateway.ReasonUnknownType: metrics.FrameUnknownType,
+	gateway.ReasonUnexpected:  metrics.FrameUnexpected,
 }
 
 // report counts, shows and logs what the gateway tells.
@@ -112,9 +115,33 @@ func (d *Device) report(n *gateway.Notice) {
 		d.met.RTO.Set(n.RTO.Seconds())
 	case gateway.Malformed:
 		d.met.FrameErrors[malformed[n.Reason]].Inc()
+	case gateway.RequestRefused:
+		d.reportRefused(n)
 	default:
 		d.reportBoard(n)
 	}
+}
+
+// requests maps what a board asked for to the label that counts its refusal.
+var requests = map[mqttsn.Type]metrics.Request{
+	mqttsn.Connect:      metrics.RequestConnect,
+	mqttsn.Register:     metrics.RequestRegister,
+	mqttsn.Subscribe:    metrics.RequestSubscribe,
+	mqttsn.Unsubscribe:  metrics.RequestSubscribe,
+	mqttsn.WillTopic:    metrics.RequestWill,
+	mqttsn.WillTopicUpd: metrics.RequestWill,
+	mqttsn.WillMsgUpd:   metrics.RequestWill,
+}
+
+// reportRefused tells of a request that a board's program has to live without,
+// or to repeat: then, every second, it is a matter for debugging.
+func (d *Device) reportRefused(n *gateway.Notice) {
+	d.met.Refused[requests[n.Type]].Inc()
+	level := slog.LevelWarn
+	if n.Reason == gateway.ReasonOffline || n.Reason == gateway.ReasonCongestion {
+		level = slog.LevelDebug
+	}
+	d.log.Log(d.inner, level, "request refused", "client", n.ClientID, "request", n.Type.String(), "reason", n.Reason.String())
 }
 
 // reportBoard tells of the coming and going of boards.
@@ -130,7 +157,7 @@ func (d *Device) reportBoard(n *gateway.Notice) {
 		d.met.BoardsConnected.Dec()
 		d.log.Info("board disconnected", "client", n.ClientID, "reason", n.Reason.String())
 	case gateway.BoardRefused:
-		d.met.Refused[metrics.RequestConnect].Inc()
+		d.met.Refused[requests[n.Type]].Inc()
 		d.log.Warn("board refused", "client", n.ClientID, "reason", n.Reason.String())
 	default:
 		return

@@ -221,14 +221,19 @@ func (g *Gateway) accept(now time.Time, n *node, sessionPresent bool) {
 
 // refuse answers the CONNECT of n with code and ends its session.
 func (g *Gateway) refuse(now time.Time, n *node, code mqttsn.ReturnCode, why Reason) {
-	peer, clientID := n.peer, n.clientID
+	peer, clientID, what := n.peer, n.clientID, mqttsn.Connect
+	if n.state == askWillTopic || n.state == askWillMsg {
+		what = mqttsn.WillTopic
+	}
 	g.end(n, AbortSession, why)
-	g.refusePeer(now, peer, code, why, clientID)
+	g.reply(now, peer, &mqttsn.Packet{Type: mqttsn.ConnAck, ReturnCode: code})
+	g.notice(Notice{Kind: BoardRefused, Type: what, Reason: why, ClientID: clientID})
 }
 
+// refusePeer answers a CONNECT that begins nothing.
 func (g *Gateway) refusePeer(now time.Time, peer Peer, code mqttsn.ReturnCode, why Reason, clientID string) {
 	g.reply(now, peer, &mqttsn.Packet{Type: mqttsn.ConnAck, ReturnCode: code})
-	g.notice(Notice{Kind: BoardRefused, Reason: why, ClientID: clientID})
+	g.notice(Notice{Kind: BoardRefused, Type: mqttsn.Connect, Reason: why, ClientID: clientID})
 }
 
 // disconnect handles DISCONNECT (MQTT-SN 1.2 section 5.4.21): the MQTT session

@@ -82,7 +82,8 @@ type NoticeKind uint8
 const (
 	BoardConnected    NoticeKind = iota + 1 // a board session began; Resumed if the broker knew it, Again if the gateway did
 	BoardDisconnected                       // it ended; Reason tells why
-	BoardRefused                            // CONNECT was refused; Reason tells why
+	BoardRefused                            // CONNECT was refused; Reason tells why, Type what was wrong with: CONNECT or the will
+	RequestRefused                          // REGISTER, SUBSCRIBE, UNSUBSCRIBE or the update of a will, by Type, was refused; Reason tells why
 	MessageReceived                         // a board's message was taken on; Topic, Size
 	MessageUp                               // a board's message is safe; Latency since its last byte
 	MessageDown                             // the board has a broker's message; Latency since it was read from the broker
@@ -91,7 +92,7 @@ const (
 	Retransmitted // to the board
 	Retried       // by the board (DUP=1)
 	RoundTrip     // Latency is one unambiguous serial round trip
-	Malformed     // a frame that was no MQTT-SN message, or an unknown type
+	Malformed     // a frame that was no MQTT-SN message, of an unknown type, or one that a client may not send
 )
 
 // Notice is something that happened. Topic and Payload are valid until the next
@@ -109,7 +110,7 @@ type Notice struct {
 	RTO     time.Duration // RoundTrip
 	Topic   []byte
 	Payload []byte
-	Type    mqttsn.Type // Malformed: the message type, as far as known
+	Type    mqttsn.Type // ...Refused; Malformed: the message type, as far as known
 
 	ClientID string // Board...: who; empty if not known
 }
@@ -123,6 +124,7 @@ const (
 	ReasonMalformed
 	ReasonLength // the MQTT-SN Length field is not the length of the body
 	ReasonUnknownType
+	ReasonUnexpected // a message that a client may not send, or not now
 	ReasonUnsupported
 	ReasonInvalidTopic
 	ReasonInvalidTopicID
@@ -143,7 +145,7 @@ const (
 )
 
 var reasonNames = [...]string{
-	"", "malformed", "length", "unknown_type", "unsupported", "invalid_topic", "invalid_topic_id", "forbidden", "too_large",
+	"", "malformed", "length", "unknown_type", "unexpected", "unsupported", "invalid_topic", "invalid_topic_id", "forbidden", "too_large",
 	"rate_limit", "congestion", "offline", "unknown_client", "rejected", "client_id_in_use", "too_many_nodes",
 	"by_board", "keepalive", "port_lost", "replaced", "shutdown",
 }

@@ -68,7 +68,8 @@ func (g *Gateway) dispatch(now time.Time, n *node, peer Peer, p *mqttsn.Packet) 
 		g.reply(now, peer, &mqttsn.Packet{Type: mqttsn.GWInfo, GatewayID: gatewayID})
 		return
 	case p.Type == mqttsn.Advertise || p.Type == mqttsn.GWInfo:
-		return // from another gateway
+		g.unexpected(p.Type) // from another gateway
+		return
 	case p.Type == mqttsn.Publish && p.Flags.QoS() == -1:
 		g.publishOwn(now, peer, p)
 		return
@@ -138,12 +139,12 @@ func (g *Gateway) handleActive(now time.Time, n *node, p *mqttsn.Packet) {
 	case mqttsn.Subscribe, mqttsn.Unsubscribe:
 		g.subscribe(now, n, p)
 	case mqttsn.WillTopicUpd:
-		g.drop(n, ReasonUnsupported, p)
+		g.refused(n, p.Type, ReasonUnsupported)
 		g.reply(now, n.peer, &mqttsn.Packet{Type: mqttsn.WillTopicResp, ReturnCode: mqttsn.NotSupported})
 	case mqttsn.WillMsgUpd:
-		g.drop(n, ReasonUnsupported, p)
+		g.refused(n, p.Type, ReasonUnsupported)
 		g.reply(now, n.peer, &mqttsn.Packet{Type: mqttsn.WillMsgResp, ReturnCode: mqttsn.NotSupported})
 	default: // QoS 2, and what only gateways send
-		g.drop(n, ReasonUnsupported, p)
+		g.unexpected(p.Type)
 	}
 }

@@ -41,6 +41,16 @@ func (g *Gateway) drop(n *node, why Reason, p *mqttsn.Packet) {
 	g.notice(Notice{Kind: MessageDropped, Node: id, QoS: int8(p.Flags.QoS()), Reason: why, Size: len(p.Data), Type: p.Type})
 }
 
+// refused reports a request of a board that was answered with an error.
+func (g *Gateway) refused(n *node, what mqttsn.Type, why Reason) {
+	g.notice(Notice{Kind: RequestRefused, Node: n.id, ClientID: n.clientID, Type: what, Reason: why})
+}
+
+// unexpected reports a good message that is not for a gateway, or not now.
+func (g *Gateway) unexpected(what mqttsn.Type) {
+	g.notice(Notice{Kind: Malformed, Reason: ReasonUnexpected, Type: what})
+}
+
 // wireLen returns how many bytes of a board's buffer the message takes.
 func (g *Gateway) wireLen(p *mqttsn.Packet, peer Peer) int {
 	n := p.Len()

@@ -33,7 +33,7 @@ func (g *Gateway) subscribe(now time.Time, n *node, p *mqttsn.Packet) {
 	}
 	code, why := g.judgeFilter(n, filter, p)
 	if why != NoReason {
-		g.drop(n, why, p)
+		g.refused(n, p.Type, why)
 		g.suback(now, n, subscription{kind: p.Type, msgID: p.MsgID}, code, 0)
 		return
 	}
@@ -129,6 +129,9 @@ func (g *Gateway) Subscribed(now time.Time, id NodeID, token uint64, result Subs
 		}
 		n.pending = append(n.pending[:i], n.pending[i+1:]...)
 		code := [...]mqttsn.ReturnCode{Granted: mqttsn.Accepted, Failed: mqttsn.NotSupported, Unanswered: mqttsn.Congestion}[result]
+		if why := [...]Reason{Failed: ReasonRejected, Unanswered: ReasonOffline}[result]; why != NoReason {
+			g.refused(n, s.kind, why)
+		}
 		g.suback(now, n, s, code, min(qos, 1))
 		g.pump(now)
 		return
@@ -138,6 +141,7 @@ func (g *Gateway) Subscribed(now time.Time, id NodeID, token uint64, result Subs
 // failPending answers what waits for a broker that has gone away.
 func (g *Gateway) failPending(now time.Time, n *node) {
 	for _, s := range n.pending {
+		g.refused(n, s.kind, ReasonOffline)
 		g.suback(now, n, s, mqttsn.Congestion, 0)
 	}
 	n.pending = n.pending[:0]

@@ -14,10 +14,10 @@ func (g *Gateway) register(now time.Time, n *node, p *mqttsn.Packet) {
 	ack := mqttsn.Packet{Type: mqttsn.RegAck, MsgID: p.MsgID}
 	if !mqttcore.ValidTopic(p.Topic) {
 		ack.ReturnCode = mqttsn.NotSupported
-		g.drop(n, ReasonInvalidTopic, p)
+		g.refused(n, p.Type, ReasonInvalidTopic)
 	} else if t := n.topics.add(p.Topic, false); t == nil {
 		ack.ReturnCode = mqttsn.Congestion
-		g.drop(n, ReasonCongestion, p)
+		g.refused(n, p.Type, ReasonCongestion)
 	} else {
 		t.known = true
 		ack.TopicID = t.id
@@ -47,8 +47,12 @@ func (g *Gateway) topicName(n *node, p *mqttsn.Packet) []byte {
 // publish handles PUBLISH with QoS 0 and 1 (MQTT-SN 1.2 section 5.4.12). A MsgId of
 // 0x0000 is for messages that are not acknowledged (section 5.3.8).
 func (g *Gateway) publish(now time.Time, n *node, p *mqttsn.Packet) {
-	if p.Flags.QoS() > 1 || (p.Flags.QoS() == 1 && p.MsgID == 0) {
+	switch {
+	case p.Flags.QoS() > 1:
 		g.refusePublish(now, n, p, mqttsn.NotSupported, ReasonUnsupported)
+		return
+	case p.Flags.QoS() == 1 && p.MsgID == 0:
+		g.refusePublish(now, n, p, mqttsn.NotSupported, ReasonMalformed)
 		return
 	}
 	var print fingerprint
@@ -136,7 +140,7 @@ func (g *Gateway) puback(now time.Time, n *node, topicID, msgID uint16, code mqt
 func (g *Gateway) publishOwn(now time.Time, peer Peer, p *mqttsn.Packet) {
 	n := g.nodes[peer]
 	if p.Flags.TopicIDType() == mqttsn.NormalID {
-		g.drop(n, ReasonInvalidTopicID, p)
+		g.drop(n, ReasonUnsupported, p)
 		return
 	}
 	name := g.topicName(nil, p)

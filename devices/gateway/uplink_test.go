@@ -127,7 +127,7 @@ func TestRefusedPublish(t *testing.T) {
 		{"NUL in a short name", "a/b", publish(short, mqttsn.ShortTopic('a', 0), 2, "x"), mqttsn.NotSupported, ReasonInvalidTopic},
 		{"too large", "a/b", publish(mqttsn.QoS1, 1, 2, "12345"), mqttsn.NotSupported, ReasonTooLarge},
 		{"QoS 2", "a/b", publish(mqttsn.QoS2, 1, 2, "x"), mqttsn.NotSupported, ReasonUnsupported},
-		{"MsgId 0", "a/b", publish(mqttsn.QoS1, 1, 0, "x"), mqttsn.NotSupported, ReasonUnsupported},
+		{"MsgId 0", "a/b", publish(mqttsn.QoS1, 1, 0, "x"), mqttsn.NotSupported, ReasonMalformed},
 	} {
 		s := newScript(t, cfg)
 		s.connect(mqttsn.CleanSession)
@@ -150,7 +150,28 @@ func TestRefusedRegister(t *testing.T) {
 	for _, topic := range []string{"a/#", "+/b", "a\x00b", "a\xff"} {
 		s.board(register(1, topic))
 		s.want(topic, regack(0, 1, mqttsn.NotSupported))
+		s.wantNotice(topic, RequestRefused, ReasonInvalidTopic)
 	}
+}
+
+// TestUnexpectedMessages shows good messages that are not for a gateway: discarded, counted, not answered.
+func TestUnexpectedMessages(t *testing.T) {
+	s := newScript(t, Config{})
+	s.connect(mqttsn.CleanSession)
+	for _, p := range []mqttsn.Packet{
+		{Type: mqttsn.PubRec, MsgID: 1},
+		{Type: mqttsn.PubRel, MsgID: 1},
+		{Type: mqttsn.ConnAck},
+		{Type: mqttsn.SubAck, MsgID: 1},
+		{Type: mqttsn.Advertise, GatewayID: 9, Duration: 900},
+		{Type: mqttsn.GWInfo, GatewayID: 9},
+	} {
+		s.board(p)
+		s.wantNotice(p.Type.String(), Malformed, ReasonUnexpected)
+		s.wantIdle(p.Type.String())
+	}
+	s.board(mqttsn.Packet{Type: mqttsn.PingReq})
+	s.want("the session goes on", mqttsn.Packet{Type: mqttsn.PingResp})
 }
 
 func TestRateLimit(t *testing.T) {
@@ -197,7 +218,7 @@ func TestQoSMinus1NeedsNoConnection(t *testing.T) {
 	s.board(publish(flags|mqttsn.Flags(mqttsn.ShortName), mqttsn.ShortTopic('x', 'y'), 0, "x"))
 	s.wantCommand("short names too", PublishOwn)
 	s.board(publish(flags, 1, 0, "x"))
-	s.wantNotice("normal ids belong to a session", MessageDropped, ReasonInvalidTopicID)
+	s.wantNotice("normal ids belong to a session", MessageDropped, ReasonUnsupported)
 	s.board(publish(flags|mqttsn.Flags(mqttsn.PredefinedID), 2, 0, "x"))
 	s.wantNotice("allow governs QoS -1", MessageDropped, ReasonForbidden)
 	s.wantIdle("done")
