@@ -293,6 +293,36 @@ func TestEndOfContextCutsWithoutDisconnect(t *testing.T) {
 	})
 }
 
+// A socket that is closed too early takes the DISCONNECT with it.
+func TestDisconnectIsGivenTimeToArrive(t *testing.T) {
+	ends := map[string]func(*runner){"context": func(r *runner) { r.cancel() }, "Close": func(r *runner) { r.Close() }, "nothing": func(*runner) {}}
+	for name, end := range ends {
+		t.Run(name, func(t *testing.T) {
+			for _, prompt := range []bool{true, false} {
+				bubble(t, fakebroker.Config{}, func(t *testing.T, b *fakebroker.Broker) {
+					r := start(t, b, Config{})
+					conn := b.Welcome(false)
+					r.waitOnline()
+					began := time.Now()
+					if err := r.Disconnect(t.Context()); err != nil {
+						t.Error(err)
+					}
+					end(r)
+					want := goodbyeTimeout
+					if prompt {
+						want = 0
+						conn.Close()
+					}
+					<-r.stopped
+					if d := time.Since(began); d != want {
+						t.Errorf("with a broker that closes at once (%v), Run returned after %v, want %v", prompt, d, want)
+					}
+				})
+			}
+		})
+	}
+}
+
 // A broker that does not read cannot be told goodbye.
 func TestDisconnectObeysItsContext(t *testing.T) {
 	bubble(t, fakebroker.Config{ReceiveBuffer: 50}, func(t *testing.T, b *fakebroker.Broker) {

@@ -24,12 +24,13 @@ func (c *Client) halt(cause error) {
 	c.mu.Lock()
 	c.ending = true
 	l, cancel := c.link, c.cancelDial
+	parted := l != nil && l.parted // then it ends by itself, see goodbye
 	c.change.Broadcast()
 	c.mu.Unlock()
 	if cancel != nil {
 		cancel()
 	}
-	if l != nil {
+	if l != nil && !parted {
 		c.kill(l, cause)
 	}
 }

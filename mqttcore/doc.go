@@ -3,22 +3,23 @@
 // back by itself.
 //
 // A [Client] is made with [New] and lives while [Client.Run] runs, which the
-// caller starts. It needs two goroutines, Run's own included, and a third while
-// there is something to deliver.
+// caller starts:
 //
-//	c, err := mqttcore.New(mqttcore.Config{Dial: dialer.Dial, ClientID: "greenhouse"})
+//	dialer, err := mqttcore.NewDialer("mqtts://broker.example.org", mqttcore.FileTLS{CAFile: "ca.pem"})
 //	...
-//	go c.Run(ctx)
-//	granted, err := c.Subscribe(ctx, "commands/greenhouse/#", 1, handler)
-//	err = c.Publish(ctx, mqttcore.Message{Topic: topic, Payload: payload, QoS: 1})
+//	client, err := mqttcore.New(mqttcore.Config{Dial: dialer.Dial, ClientID: "greenhouse"})
+//	...
+//	go client.Run(ctx)
+//	granted, err := client.Subscribe(ctx, "commands/greenhouse/#", 1, handler)
+//	err = client.Publish(ctx, mqttcore.Message{Topic: topic, Payload: payload, QoS: 1})
 //
 // # What becomes of a message
 //
 // Every message and every request ends in exactly one of these ways.
 //
 // Refused: PublishAsync, Publish and the others return [ErrInvalid],
-// [ErrQueueFull], [ErrNotConnected], [ErrStopping] or [ErrClosed]. Nothing was accepted, nothing
-// will be sent, no completion follows.
+// [ErrQueueFull], [ErrNotConnected], [ErrStopping] or [ErrClosed]. Nothing was
+// accepted, nothing will be sent, no completion follows.
 //
 // Done: the error is nil. With QoS 1 the broker has acknowledged the message
 // and is responsible for it. With QoS 0 the socket took it, and nobody knows
@@ -70,4 +71,18 @@
 // PUBLISH with QoS 2, which no subscription of this client asks for: the
 // connection is closed, reported with [ErrProtocol], and made again.
 // Acknowledgements of nothing are ignored and counted.
+//
+// # What it costs
+//
+// An idle session is one goroutine, that of Run, and less than 8 KiB of memory.
+// While there is something to write there is a second one, and while handlers
+// run a third. Messages of up to 4 KiB are published and received without an
+// allocation in steady state. What is due is written with one system call.
+//
+// # How it is built
+//
+// The session is a plain value, the engine: packets, requests and the time go
+// in; packets, finished messages and the next deadline come out. It has one
+// ordered queue, and one cursor that serves first sends and resends alike. The
+// Client brings it a socket, a clock and a mutex.
 package mqttcore

@@ -2,7 +2,6 @@ package mqttcore
 
 import (
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/umqttd/umqttd/mqttcore/packet"
@@ -317,7 +316,3 @@ func either(first bool, a, b error) error {
 	}
 	return b
 }
-
-// maxOwed is the number of packet identifiers the broker has: more messages
-// than that cannot be unacknowledged.
-const maxOwed = math.MaxUint16

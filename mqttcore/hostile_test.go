@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"strings"
 	"testing"
@@ -90,6 +91,59 @@ func TestNothingButConnackComesFirst(t *testing.T) {
 			t.Errorf("state %+v", s)
 		}
 	})
+}
+
+// hostile gives bytes to an engine in the midst of things, as a reader would.
+func hostile(t *testing.T, p []byte) {
+	s := newScript(t, Config{MaxInflight: 3})
+	s.connect(true)
+	s.publish(1, 5)
+	s.subscribe("c", 1)
+	s.takeAll()
+	var in readBuffer
+	for len(p) > 0 {
+		n := copy(in.space(), p)
+		p = p[n:]
+		in.filled(n)
+		for {
+			whole, err := in.next(1 << 16)
+			if err == nil && whole != nil {
+				_, err = s.e.receive(s.now, whole)
+			}
+			if err != nil {
+				if !errors.Is(malformed(err), ErrProtocol) {
+					t.Fatal(err)
+				}
+				s.lost()
+				return
+			}
+			if whole == nil {
+				break
+			}
+			s.takeAll()
+		}
+	}
+}
+
+func TestTrap51_RandomBytesDoNotPanic(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 1))
+	for range 20_000 {
+		p := make([]byte, 4+r.IntN(40))
+		for i := range p {
+			p[i] = byte(r.Uint32())
+		}
+		p[0] = byte([]int{0x20, 0x30, 0x32, 0x34, 0x40, 0x90, 0xb0, 0xd0}[r.IntN(8)])
+		p[1] = byte(r.IntN(len(p)))
+		p[2] &= 1
+		hostile(t, p)
+	}
+}
+
+// FuzzReceive is trap 51 without an end.
+func FuzzReceive(f *testing.F) {
+	f.Add([]byte{0x40, 2, 0, 1, 0x90, 3, 0, 4, 1, 0xd0, 0})
+	f.Add(append([]byte{0x40, 2, 0, 2}, (&packet.Publish{Topic: []byte("t"), QoS: 1, ID: 1}).Append(nil)...))
+	f.Fuzz(hostile)
 }
 
 // allocated returns how many bytes f allocates.

@@ -90,7 +90,7 @@ func (o *outgoing) advance(ids *ids, requests *list) (packet.Publish, bool) {
 func (o *outgoing) wrote(now time.Time, finish func(*item)) {
 	it := o.unwritten
 	o.unwritten = nil
-	for it != nil && it != o.cursor {
+	for it != nil && it.stage == taken {
 		next := it.next
 		it.stage, it.wired = sent, now
 		if it.qos == 0 {

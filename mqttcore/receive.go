@@ -84,7 +84,7 @@ func (e *engine) receivePublish(p []byte) (inbound, error) {
 	case m.QoS == 2:
 		// No subscription of ours asks for it. [MQTT-3.8.4-6]
 		return inbound{}, violation("PUBLISH with QoS 2")
-	case m.QoS == 1 && e.acks.owed() == maxOwed:
+	case m.QoS == 1 && e.acks.owed() == idCount:
 		return inbound{}, violation("more QoS 1 messages in flight than packet identifiers")
 	}
 	in := inbound{Publish: m, ok: true}

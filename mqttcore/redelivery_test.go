@@ -321,6 +321,9 @@ func TestDisconnectComesLast(t *testing.T) {
 	}
 	s.puback(2)
 	s.want() // [MQTT-3.14.4-2]
+	if late := s.e.out.queue.tail; late.stage != queued || !late.wired.IsZero() {
+		t.Errorf("a message that was never sent is %+v", late)
+	}
 }
 
 // Whatever happens, and whenever: the broker sees the messages of each
