@@ -104,17 +104,13 @@ func (d *Daemon) reserved() map[string]string {
 }
 
 func (d *Daemon) wireDevice(c *config.Device, dialers *dialers, shared devices.Shared, watchdog *notify.Watchdog, certs *certificates) error {
-	spec, err := port.ParseSpec(c.Port, port.USB(c.USB), c.Baud, string(c.Reset))
-	if err != nil {
-		return fmt.Errorf("daemon: device %s: %w", c.Name, err)
-	}
 	session, dialer, err := dialers.session(&c.Broker)
 	if err != nil {
 		return fmt.Errorf("daemon: device %s: %w", c.Name, err)
 	}
 	certs.add(c.Name, d.metrics.Device(c.Name), dialer)
 	cfg := devices.Config{
-		Name: c.Name, Port: spec, ClientID: c.ClientID, Topics: c.Topics,
+		Name: c.Name, Port: c.Port, ClientID: c.ClientID, Topics: c.Topics,
 		Access:   gateway.Access{Publish: filters(c.Allow.Publish), Subscribe: filters(c.Allow.Subscribe)},
 		Limits:   gateway.Limits{MessagesPerSecond: float64(c.Limits.MessagesPerSecond), MaxPayload: c.Limits.MaxPayload},
 		RxBuffer: c.RxBuffer, MaxFrame: c.MaxFrame, Session: session,

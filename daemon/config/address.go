@@ -2,17 +2,16 @@ package config
 
 import (
 	"net"
-	"net/netip"
 	"net/url"
-	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/umqttd/umqttd/devices/port"
 )
 
 const (
 	urlPattern    = `embedded|(mqtts?|wss?)://[^/?#@]+(/[^#@]*)?`
 	listenPattern = `.*:[0-9]{1,5}`
-	portPattern   = `/.+|tcp://.+:[0-9]{1,5}|udp://.*:[0-9]{1,5}`
 )
 
 // schemeHints answer the names that other programs give to MQTT's transports.
@@ -84,83 +83,5 @@ func isPort(s string) bool {
 // onLoopback reports whether only this machine can reach a host:port.
 func onLoopback(listen string) bool {
 	host, _, err := net.SplitHostPort(listen)
-	if err != nil {
-		return false
-	}
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
-}
-
-// PortKind is how a device's port is opened.
-type PortKind int
-
-const (
-	TTYPort PortKind = iota // a serial port or a pseudo-terminal
-	TCPPort                 // a TCP connection that carries the same bytes
-	UDPPort                 // MQTT-SN over UDP, one message a datagram
-)
-
-// A Port is Device.Port taken apart.
-type Port struct {
-	Kind PortKind
-
-	// Address is the absolute path, or host:port. The host of a UDP port is
-	// never empty: without one it is 127.0.0.1.
-	Address string
-}
-
-// ParsePort takes a port apart: an absolute path, tcp://host:port or
-// udp://host:port, where udp://:port is loopback. One port written in two ways
-// gives the same Port, symbolic links and host names apart.
-func ParsePort(s string) (p Port, ok bool) {
-	if filepath.IsAbs(s) {
-		return Port{TTYPort, s}, s == filepath.Clean(s) && s != "/"
-	}
-	scheme, address, _ := strings.Cut(s, "://")
-	host, port, err := net.SplitHostPort(address)
-	if err != nil || !isPort(port) || strings.ContainsAny(host, "/@?# ") {
-		return Port{}, false
-	}
-	host = strings.ToLower(host)
-	switch {
-	case scheme == "tcp" && host != "":
-		return Port{TCPPort, net.JoinHostPort(host, port)}, true
-	case scheme == "udp":
-		if host == "" {
-			host = "127.0.0.1"
-		}
-		return Port{UDPPort, net.JoinHostPort(host, port)}, true
-	}
-	return Port{}, false
-}
-
-// number is the port number of a network port.
-func (p Port) number() string {
-	_, number, _ := net.SplitHostPort(p.Address)
-	return number
-}
-
-// String is the port as the configuration writes it.
-func (p Port) String() string {
-	switch p.Kind {
-	case TCPPort:
-		return "tcp://" + p.Address
-	case UDPPort:
-		return "udp://" + p.Address
-	}
-	return p.Address
-}
-
-// checkPort accepts what ParsePort does.
-func checkPort(s string) (wrong, write string) {
-	if _, ok := ParsePort(s); ok {
-		return "", ""
-	}
-	switch {
-	case filepath.IsAbs(s) && s != filepath.Clean(s):
-		return "is no plain path", "write " + printable(filepath.Clean(s)) + ", or a file below it"
-	case strings.HasPrefix(s, "tty"):
-		return "is no full path", "write /dev/" + printable(s)
-	}
-	return "is " + strconv.Quote(printable(s)), "write /dev/..., tcp://host:port or udp://:port, umqttd ports lists what is plugged in"
+	return err == nil && port.LoopbackHost(host)
 }

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/prometheus/exporter-toolkit/web"
+
+	"github.com/umqttd/umqttd/devices/port"
 )
 
 // check looks at what one key alone cannot show: keys that need or exclude each
@@ -109,50 +111,9 @@ func (d *decoder) checkDevice(c *Config, dev *Device) {
 	if _, given := d.given[&dev.Name]; !given {
 		d.fault(at, "has no name", "write name: greenhouse, or whatever you call it")
 	}
-	d.checkPortKeys(dev)
+	d.checkPort(dev)
 	if dev.ClientID != "" && dev.ClientID == c.Gateway {
 		d.fault(d.at(&dev.ClientID), "is the client id of the gateway's own session", "write another, or another gateway:")
-	}
-}
-
-// checkPortKeys looks at the keys that say where the board is.
-func (d *decoder) checkPortKeys(dev *Device) {
-	_, hasPort := d.given[&dev.Port]
-	usbAt, hasUSB := d.given[&dev.USB]
-	switch {
-	case hasPort && hasUSB:
-		d.fault(usbAt, "stands beside port", "keep one of the two")
-	case !hasPort && !hasUSB:
-		d.fault(d.at(dev), "has neither port nor usb", "write one of them, umqttd ports lists what is plugged in")
-	}
-	usb := &dev.USB
-	if _, vid := d.given[&usb.VID]; hasUSB && !vid {
-		d.fault(usbAt, "has no vid", "write vid: and pid:, umqttd ports shows them")
-	} else if _, pid := d.given[&usb.PID]; hasUSB && !pid {
-		d.fault(usbAt, "has no pid", "write vid: and pid:, umqttd ports shows them")
-	}
-	usb.VID, usb.PID = strings.ToLower(usb.VID), strings.ToLower(usb.PID)
-
-	port, ok := ParsePort(dev.Port)
-	if !ok || port.Kind == TTYPort {
-		return
-	}
-	if at, given := d.given[&dev.Baud]; given {
-		d.fault(at, "a network port has no speed", "remove it")
-	}
-	dev.Baud = 0
-	if dev.Reset == ResetPulse {
-		d.fault(d.at(&dev.Reset), "a network port has no reset line", "write never, or remove it")
-	}
-	if port.Kind == TCPPort {
-		return
-	}
-	if at, given := d.given[&dev.ClientID]; given {
-		d.fault(at, "one client id cannot serve the many clients of a udp port", "remove it")
-	}
-	_, allowed := d.given[&dev.Allow]
-	if !onLoopback(port.Address) && (!allowed || dev.Allow.Publish == nil && dev.Allow.Subscribe == nil) {
-		d.fault(d.at(&dev.Port), "everyone in the network may connect, publish and subscribe", "write allow: with the topics, or udp://:"+port.number()+" for this machine only")
 	}
 }
 
@@ -179,11 +140,11 @@ func (d *decoder) checkUnique(devices []*Device) {
 	for _, dev := range devices {
 		unique(&dev.Name, "name", dev.Name)
 		unique(&dev.ClientID, "client id", dev.ClientID)
-		if port, ok := ParsePort(dev.Port); ok {
-			unique(&dev.Port, "port", port.String())
-		}
-		if dev.USB.VID != "" && dev.USB.PID != "" {
-			unique(&dev.USB, "USB identity", dev.USB.VID+":"+dev.USB.PID+":"+dev.USB.Serial)
+		switch spec := &dev.Port; {
+		case spec.Path != "":
+			unique(&spec.Path, "port", spec.Identity())
+		case spec.USB != port.USB{}:
+			unique(&spec.USB, "USB identity", spec.Identity())
 		}
 	}
 }

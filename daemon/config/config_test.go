@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"testing"
 	"time"
+
+	"github.com/umqttd/umqttd/devices/port"
 )
 
 // The defaults that the comments of the fields state.
@@ -21,11 +23,11 @@ func TestDefaults(t *testing.T) {
 		Gateway:        hostName(),
 		MaxNodes:       10000,
 		Devices: []Device{
-			{Name: "a", Port: "/dev/a", Baud: 115200, Reset: ResetNever, RxBuffer: 240, MaxFrame: 2048, Broker: broker},
-			{Name: "b", Port: "tcp://h:23", Reset: ResetNever, RxBuffer: 240, MaxFrame: 2048, Broker: broker},
+			{Name: "a", Port: port.Spec{Path: "/dev/a", Baud: 115200, Reset: port.ResetNever}, RxBuffer: 240, MaxFrame: 2048, Broker: broker},
+			{Name: "b", Port: port.Spec{Path: "tcp://h:23", Reset: port.ResetNever}, RxBuffer: 240, MaxFrame: 2048, Broker: broker},
 		},
 	}
-	byHand := Config{Devices: []Device{{Name: "a", Port: "/dev/a"}, {Name: "b", Port: "tcp://h:23"}}}
+	byHand := Config{Devices: []Device{{Name: "a", Port: port.Spec{Path: "/dev/a"}}, {Name: "b", Port: port.Spec{Path: "tcp://h:23"}}}}
 	byHand.SetDefaults()
 	if !reflect.DeepEqual(byHand, want) {
 		t.Errorf("by hand: got\n%+v\nwant\n%+v", byHand, want)

@@ -4,6 +4,14 @@ import (
 	"strconv"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/umqttd/umqttd/devices/port"
+)
+
+// What port.ParseSpec accepts, as the JSON Schema says it.
+const (
+	portPattern = `/.+|tcp://.+:[1-9][0-9]{0,4}|udp://.*:[1-9][0-9]{0,4}`
+	hex4Pattern = `[0-9a-fA-F]{4}`
 )
 
 // A Device is one port and what is allowed on it.
@@ -12,19 +20,8 @@ type Device struct {
 	// 64. Required, and unique.
 	Name string
 
-	// Port is a path, tcp://host:port or udp://host:port, see [ParsePort].
-	// Either Port or USB is given.
-	Port string
-
-	// USB finds the port by what the USB device says of itself.
-	USB USB
-
-	// Baud is the line speed in bits per second, 300 to 4000000. Zero: 115200; of
-	// a network port, which has none, it stays zero. Negative values are refused.
-	Baud int
-
-	// Reset says whether opening the port resets the board. Zero: ResetNever.
-	Reset Reset
+	// Port is where the board is: the keys port, usb, baud and reset. Required.
+	Port port.Spec
 
 	// RxBuffer is how many bytes the board can take unacknowledged, 16 to 65535.
 	// Zero: 240. Negative values are refused.
@@ -55,26 +52,6 @@ type Device struct {
 	Console Console
 }
 
-// USB is the identity of a USB serial port. Its zero value is none.
-type USB struct {
-	// VID and PID are four lower-case hexadecimal digits, given both or neither.
-	VID string
-	PID string
-
-	// Serial is the serial number, upper and lower case kept. Zero: any.
-	Serial string
-}
-
-// Reset says whether opening a port resets the board.
-type Reset string
-
-const (
-	// ResetNever leaves the modem lines untouched.
-	ResetNever Reset = "never"
-	// ResetPulse resets the board once each time the port is opened.
-	ResetPulse Reset = "pulse"
-)
-
 // Allow holds topic filters. A nil list allows everything, an empty one nothing.
 type Allow struct {
 	Publish   []string
@@ -102,10 +79,7 @@ type Console struct {
 
 // setDefaults fills what is zero; a broker without URL is taken from main.
 func (d *Device) setDefaults(main Broker) {
-	if port, ok := ParsePort(d.Port); !ok || port.Kind == TTYPort {
-		setDefault(&d.Baud, 115200)
-	}
-	setDefault(&d.Reset, ResetNever)
+	d.Port = d.Port.WithDefaults()
 	setDefault(&d.RxBuffer, 240)
 	setDefault(&d.MaxFrame, 2048)
 	if d.Broker.URL == "" {
@@ -114,10 +88,12 @@ func (d *Device) setDefaults(main Broker) {
 	d.Broker.setDefaults()
 }
 
-// newDevice starts a device from the defaults and the main broker.
+// newDevice starts a device from the defaults and the main broker. Its port is
+// empty: [port.ParseSpec] must see which keys were left out.
 func newDevice(main Broker) *Device {
 	dev := new(Device)
 	dev.setDefaults(main)
+	dev.Port = port.Spec{}
 	return dev
 }
 
@@ -142,10 +118,10 @@ func deviceSection(dev *Device) section {
 		field: dev,
 		keys: []key{
 			{"name", text{field: &dev.Name, check: checkName, pattern: namePattern}, "Name in metrics, logs and topics; unique."},
-			{"port", text{field: &dev.Port, check: checkPort, pattern: portPattern}, "/dev/serial/by-id/..., tcp://host:port or udp://:port; either port or usb."},
-			{"usb", usbSection(&dev.USB), "The port's USB identity; either port or usb."},
-			{"baud", number{&dev.Baud, 300, 4000000}, "Line speed in bits per second."},
-			{"reset", choice[Reset]{field: &dev.Reset, words: []Reset{ResetNever, ResetPulse}}, "Whether the board is reset when its port is opened."},
+			{"port", text{field: &dev.Port.Path, check: checkPath, pattern: portPattern}, "/dev/serial/by-id/..., tcp://host:port or udp://:port; either port or usb."},
+			{"usb", usbSection(&dev.Port.USB), "The port's USB identity; either port or usb."},
+			{"baud", number{&dev.Port.Baud, port.MinBaud, port.MaxBaud}, "Line speed in bits per second."},
+			{"reset", choice[port.Reset]{field: &dev.Port.Reset, words: []port.Reset{port.ResetNever, port.ResetPulse}}, "Whether the board is reset when its port is opened."},
 			{"rx_buffer", number{&dev.RxBuffer, 16, 65535}, "Bytes that the board can take unacknowledged."},
 			{"max_frame", number{&dev.MaxFrame, 64, 65535}, "Longest frame body in bytes."},
 			{"client_id", text{field: &dev.ClientID, check: checkClientID}, "Client id of the session; default what the board says."},
@@ -170,12 +146,12 @@ func deviceSection(dev *Device) section {
 	}
 }
 
-func usbSection(u *USB) section {
+func usbSection(u *port.USB) section {
 	return section{
 		field: u,
 		keys: []key{
-			{"vid", text{field: &u.VID, check: checkHex4, pattern: hex4Pattern}, "Vendor id, four hexadecimal digits in quotes."},
-			{"pid", text{field: &u.PID, check: checkHex4, pattern: hex4Pattern}, "Product id, four hexadecimal digits in quotes."},
+			{"vid", text{field: &u.VID, pattern: hex4Pattern}, "Vendor id, four hexadecimal digits in quotes."},
+			{"pid", text{field: &u.PID, pattern: hex4Pattern}, "Product id, four hexadecimal digits in quotes."},
 			{"serial", text{field: &u.Serial}, "Serial number in quotes; default any."},
 		},
 		extra:  map[string]any{"required": []string{"vid", "pid"}},

@@ -138,7 +138,7 @@ func TestDemoExample(t *testing.T) {
 	if err != nil || len(warnings) > 0 {
 		t.Fatal(err, warnings)
 	}
-	if c.Broker.URL != Embedded || c.EmbeddedBroker.Listen != "127.0.0.1:1" || c.HTTP.Listen != "127.0.0.1:2" || c.Devices[1].Port != "/run/demo/shed" {
+	if c.Broker.URL != Embedded || c.EmbeddedBroker.Listen != "127.0.0.1:1" || c.HTTP.Listen != "127.0.0.1:2" || c.Devices[1].Port.Path != "/run/demo/shed" {
 		t.Errorf("%+v", c)
 	}
 	if _, warnings, err = Parse("demo.yaml", configs.Demo, noEnv); err != nil || len(warnings) > 0 {

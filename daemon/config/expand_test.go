@@ -54,7 +54,7 @@ devices_dir: ${FOLDER:-boards}
 		t.Errorf("%+v", c)
 	}
 	dev := c.Devices[0]
-	if dev.Name != "a" || dev.Baud != 9600 || dev.Allow.Publish[0] != "$share/x" || dev.Allow.Publish[1] != "broker.example.org/#" ||
+	if dev.Name != "a" || dev.Port.Baud != 9600 || dev.Allow.Publish[0] != "$share/x" || dev.Allow.Publish[1] != "broker.example.org/#" ||
 		dev.Topics[1] != "broker.example.org" {
 		t.Errorf("%+v", dev)
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/umqttd/umqttd/devices/port"
 )
 
 // noEnv is an empty environment.
@@ -96,14 +98,18 @@ devices:
 		DevicesDir:     filepath.Join(dir, "more"),
 		Devices: []Device{
 			{
-				Name: "greenhouse", Port: "/dev/ttyUSB0", Baud: 921600, Reset: ResetPulse, RxBuffer: 512, MaxFrame: 4096, ClientID: "greenhouse-1", Broker: own,
+				Name: "greenhouse", Port: port.Spec{Path: "/dev/ttyUSB0", Baud: 921600, Reset: port.ResetPulse},
+				RxBuffer: 512, MaxFrame: 4096, ClientID: "greenhouse-1", Broker: own,
 				Topics:  map[uint16]string{1: "sensors/greenhouse/temperature"},
 				Allow:   Allow{Publish: []string{"sensors/greenhouse/#"}, Subscribe: []string{}},
 				Limits:  Limits{MessagesPerSecond: 200, MaxPayload: 1024},
 				Console: Console{NoLog: true, Topic: "greenhouse/console"},
 			},
-			{Name: "a", Port: "tcp://Esp-Link:23", Reset: ResetNever, RxBuffer: 240, MaxFrame: 2048, Broker: main},
-			{Name: "b", USB: USB{VID: "10c4", PID: "ea60", Serial: "01435B26"}, Baud: 115200, Reset: ResetNever, RxBuffer: 240, MaxFrame: 2048, Broker: main},
+			{Name: "a", Port: port.Spec{Path: "tcp://Esp-Link:23", Reset: port.ResetNever}, RxBuffer: 240, MaxFrame: 2048, Broker: main},
+			{
+				Name: "b", Port: port.Spec{USB: port.USB{VID: "10c4", PID: "ea60", Serial: "01435B26"}, Baud: 115200, Reset: port.ResetNever},
+				RxBuffer: 240, MaxFrame: 2048, Broker: main,
+			},
 		},
 		Files: []string{path, filepath.Join(dir, "more/a.yml"), filepath.Join(dir, "more/b.yaml"), filepath.Join(dir, "more/c.yaml")},
 	}

@@ -8,11 +8,9 @@ import (
 const (
 	lower       = "abcdefghijklmnopqrstuvwxyz0123456789_-"
 	nameLetters = lower + "ABCDEFGHIJKLMNOPQRSTUVWXYZ."
-	hexDigits   = "0123456789abcdefABCDEF"
 
 	namePattern    = `[a-z0-9_-]{1,64}`
 	gatewayPattern = `[A-Za-z0-9_.-]{1,64}`
-	hex4Pattern    = `[0-9a-fA-F]{4}`
 )
 
 // consists reports whether a word has min to max letters, all of the given ones.
@@ -43,14 +41,6 @@ func checkClientID(s string) (wrong, write string) {
 		return "is empty", "write one, or remove the key for what the board says"
 	case len(s) > maxText:
 		return "is longer than 65535 bytes", "write a shorter one"
-	}
-	return "", ""
-}
-
-// checkHex4 accepts a USB vendor or product id.
-func checkHex4(s string) (wrong, write string) {
-	if !consists(s, hexDigits, 4, 4) {
-		return "is " + strconv.Quote(printable(s)), `write four hexadecimal digits like "10c4", umqttd ports shows them`
 	}
 	return "", ""
 }

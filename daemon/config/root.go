@@ -145,6 +145,7 @@ func (v deviceList) decode(d *decoder, at place, n *yaml.Node) {
 
 func (v deviceList) schema() map[string]any {
 	dev := newDevice(Broker{})
+	dev.Port = dev.Port.WithDefaults()
 	dev.Broker = Broker{} // its defaults are the values of the main broker
 	return map[string]any{"type": []string{"array", "null"}, "items": deviceSection(dev).schema()}
 }

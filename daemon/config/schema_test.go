@@ -13,6 +13,8 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"gopkg.in/yaml.v3"
+
+	"github.com/umqttd/umqttd/devices/port"
 )
 
 const schemaFile = "../../configs/umqttd.schema.json"
@@ -121,28 +123,49 @@ func TestSchemaAgreesWithLoad(t *testing.T) {
 	}
 }
 
+// good makes a test of a check.
+func good(check func(string) (wrong, write string)) func(string) bool {
+	return func(s string) bool {
+		wrong, _ := check(s)
+		return wrong == ""
+	}
+}
+
+func goodPort(s string) bool {
+	_, err := port.ParseSpec(s, port.USB{}, 0, "")
+	return err == nil
+}
+
+func goodUSB(s string) bool {
+	_, err := port.ParseSpec("", port.USB{VID: s, PID: s}, 0, "")
+	return err == nil
+}
+
 // What a check accepts its pattern accepts.
 func TestPatternsAcceptWhatChecksAccept(t *testing.T) {
 	values := []string{
 		"", "a", "greenhouse-1", "A.b_c", "10c4", "EA60", "embedded", "mqtt://h", "mqtts://broker.example.org:8883", "ws://h/mqtt?a=b", "wss://[::1]:443/x",
-		"mqtt://[fe80::1%25eth0]", "mqtt://h/", ":0", "127.0.0.1:9884", "[::]:65535", "host:1", "/dev/ttyUSB0", "/dev/pts/3", "tcp://h:23", "tcp://[::1]:23",
-		"udp://:1884", "udp://0.0.0.0:1", "sensors/greenhouse/1", "ünï/cödé", strings.Repeat("a", 64),
+		"mqtt://[fe80::1%25eth0]", "mqtt://h/", ":0", "127.0.0.1:9884", "[::]:65535", "host:1", "/dev/ttyUSB0", "/dev/pts/3", "/run/my boards/1",
+		"tcp://h:23", "tcp://[::1]:23", "tcp://[fe80::1%eth0]:65535", "tcp://h:023", "udp://:1884", "udp://[::]:1884", "udp://0.0.0.0:1", "sensors/greenhouse/1",
+		"ünï/cödé", strings.Repeat("a", 64),
 	}
 	for name, c := range map[string]struct {
 		pattern string
-		check   func(string) (wrong, write string)
+		accepts func(string) bool
 	}{
-		"name": {namePattern, checkName}, "gateway": {gatewayPattern, checkGateway}, "hex4": {hex4Pattern, checkHex4}, "url": {urlPattern, checkURL},
-		"listen": {listenPattern, checkListen}, "port": {portPattern, checkPort}, "topic": {topicPattern, checkTopic},
+		"name": {namePattern, good(checkName)}, "gateway": {gatewayPattern, good(checkGateway)}, "url": {urlPattern, good(checkURL)},
+		"listen": {listenPattern, good(checkListen)}, "topic": {topicPattern, good(checkTopic)},
+		"port": {portPattern, goodPort}, "usb": {hex4Pattern, goodUSB},
 	} {
 		pattern := regexp.MustCompile("^(" + c.pattern + ")$")
 		accepted := 0
 		for _, v := range values {
-			if wrong, _ := c.check(v); wrong == "" {
-				accepted++
-				if !pattern.MatchString(v) {
-					t.Errorf("%s: the check accepts %q, the pattern does not", name, v)
-				}
+			if !c.accepts(v) {
+				continue
+			}
+			accepted++
+			if !pattern.MatchString(v) {
+				t.Errorf("%s: the check accepts %q, the pattern does not", name, v)
 			}
 		}
 		if accepted == 0 {

@@ -81,6 +81,40 @@ func (s Spec) String() string {
 	return s.USB.String()
 }
 
+// WithDefaults returns s with its zero fields filled in. The Baud of a network
+// port stays 0: it has none.
+func (s Spec) WithDefaults() Spec {
+	if s.Baud == 0 && s.Kind() == KindTTY {
+		s.Baud = DefaultBaud
+	}
+	if s.Reset == "" {
+		s.Reset = ResetNever
+	}
+	return s
+}
+
+// Identity is the same for two Specs that name one port, however they write
+// it: udp://:1884 is udp://127.0.0.1:1884. Links are not followed and host names
+// not looked up, so different identities may still lead to one port.
+func (s Spec) Identity() string {
+	if s.Kind() == KindTTY {
+		return s.String()
+	}
+	scheme, _, _ := strings.Cut(s.Path, "://")
+	host, port, err := splitAddress(s.Path)
+	if err != nil {
+		return s.Path
+	}
+	if host == "" {
+		host = defaultHost
+	}
+	host = strings.ToLower(host)
+	if ip, err := netip.ParseAddr(host); err == nil {
+		host = ip.String()
+	}
+	return scheme + "://" + net.JoinHostPort(host, port)
+}
+
 // String returns "usb 10c4:ea60 serial 01435B26".
 func (u USB) String() string {
 	name := "usb " + strings.ToLower(u.VID) + ":" + strings.ToLower(u.PID)
@@ -90,18 +124,23 @@ func (u USB) String() string {
 	return name
 }
 
+// defaultHost is where udp://:PORT listens: MQTT-SN has no passwords, so the
+// network must be asked for.
+const defaultHost = "127.0.0.1"
+
 // Loopback reports whether only this machine can reach a KindUDP, judging by
-// its Path. A host name other than localhost counts as reachable by others.
+// its Path.
 func (s Spec) Loopback() bool {
 	host, _, err := splitAddress(s.Path)
-	if err != nil {
-		return false
-	}
-	if host == "" || host == "localhost" {
-		return true
-	}
+	return err == nil && (host == "" || LoopbackHost(host))
+}
+
+// LoopbackHost reports whether only this machine can reach what listens on
+// host. The empty host, which is every address for a TCP listener, counts as
+// reachable by others, and so does a name other than localhost.
+func LoopbackHost(host string) bool {
 	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
+	return strings.EqualFold(host, "localhost") || err == nil && ip.Unmap().IsLoopback()
 }
 
 // splitAddress returns host and port of a tcp:// or udp:// URL.
@@ -112,12 +151,13 @@ func splitAddress(url string) (host, port string, err error) {
 
 // SpecFault is something wrong in the configuration of a port.
 type SpecFault struct {
-	Key  string // port, usb, usb.vid, usb.pid, baud or reset
-	What string // what is wrong; what to write
+	Key   string // port, usb, usb.vid, usb.pid, baud or reset
+	Wrong string // what is wrong
+	Write string // what to write instead
 }
 
 // Error returns "usb.vid: what is wrong; what to write".
-func (f *SpecFault) Error() string { return f.Key + ": " + f.What }
+func (f *SpecFault) Error() string { return f.Key + ": " + f.Wrong + "; " + f.Write }
 
 // SpecFaults is everything wrong in the configuration of a port.
 type SpecFaults []*SpecFault
@@ -131,21 +171,23 @@ func (fs SpecFaults) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-func (fs *SpecFaults) add(key, format string, args ...any) {
-	*fs = append(*fs, &SpecFault{key, fmt.Sprintf(format, args...)})
+func (fs *SpecFaults) add(key, wrong, write string) {
+	*fs = append(*fs, &SpecFault{key, wrong, write})
 }
 
 // ParseSpec checks the keys of a device's configuration that say which port it
-// is on, as they were written: "" and 0 are keys left out. The error is a
-// SpecFaults with all faults. Nothing is opened and nothing is looked up.
+// is on, as they were written: "" and 0 are keys left out. The Spec has its
+// defaults filled in and its USB ids in lower case. The error is a SpecFaults
+// with all faults. Nothing is opened and nothing is looked up.
 func ParseSpec(path string, usb USB, baud int, reset string) (Spec, error) {
 	var faults SpecFaults
+	usb.VID, usb.PID = strings.ToLower(usb.VID), strings.ToLower(usb.PID)
 	s := Spec{Path: path, USB: usb, Baud: baud, Reset: Reset(reset)}
 	switch {
 	case path == "" && usb == USB{}:
-		faults.add("port", "missing; write a path that `umqttd ports` lists, tcp://HOST:PORT or udp://:PORT, or write usb: {vid: ..., pid: ...}")
+		faults.add("port", "missing", "write a path that `umqttd ports` lists, tcp://HOST:PORT or udp://:PORT, or write usb: {vid: ..., pid: ...}")
 	case path != "" && usb != USB{}:
-		faults.add("usb", "port is given too; write one of the two")
+		faults.add("usb", "port is given too", "write one of the two")
 	case path != "":
 		checkPath(path, &faults)
 	default:
@@ -154,28 +196,23 @@ func ParseSpec(path string, usb USB, baud int, reset string) (Spec, error) {
 	network := s.Kind() != KindTTY
 	switch {
 	case baud != 0 && network:
-		faults.add("baud", "a network port has no speed; leave it out, the serial server sets it")
+		faults.add("baud", "a network port has no speed", "leave it out")
 	case baud != 0 && (baud < MinBaud || baud > MaxBaud):
-		faults.add("baud", "%d is out of range; write %d to %d, such as %d", baud, MinBaud, MaxBaud, DefaultBaud)
+		faults.add("baud", fmt.Sprintf("%d is out of range", baud), fmt.Sprintf("write %d to %d, such as %d", MinBaud, MaxBaud, DefaultBaud))
 	}
 	switch s.Reset {
-	case "":
-		s.Reset = ResetNever
-	case ResetNever:
+	case "", ResetNever:
 	case ResetPulse:
 		if network {
-			faults.add("reset", "a network port has no reset line; write never")
+			faults.add("reset", "a network port has no reset line", "write never")
 		}
 	default:
-		faults.add("reset", "unknown %q; write never or pulse", reset)
+		faults.add("reset", fmt.Sprintf("unknown %q", reset), "write never or pulse")
 	}
 	if faults != nil {
 		return Spec{}, faults
 	}
-	if s.Baud == 0 && !network {
-		s.Baud = DefaultBaud
-	}
-	return s, nil
+	return s.WithDefaults(), nil
 }
 
 func checkPath(path string, faults *SpecFaults) {
@@ -184,29 +221,33 @@ func checkPath(path string, faults *SpecFaults) {
 	case isURL && scheme == "tcp", isURL && scheme == "udp":
 		checkURL(scheme, path, faults)
 	case isURL:
-		faults.add("port", "unknown scheme %q; write a path, tcp://HOST:PORT (a serial server in raw mode) or udp://:PORT", scheme)
+		faults.add("port", fmt.Sprintf("unknown scheme %q", scheme), "write a path, tcp://HOST:PORT (a serial server in raw mode) or udp://:PORT")
+	case strings.HasPrefix(path, "tty"), strings.HasPrefix(path, "pts/"), strings.HasPrefix(path, "serial/"):
+		faults.add("port", fmt.Sprintf("%q is not an absolute path", path), "write /dev/"+path)
 	case !filepath.IsAbs(path):
-		faults.add("port", "%q is not an absolute path; write /dev/%s", path, filepath.Base(path))
-	case strings.HasSuffix(path, "/"), path != filepath.Clean(path):
-		faults.add("port", "%q is not the plain path of a device; write %s or a path below it", path, filepath.Clean(path))
+		faults.add("port", fmt.Sprintf("%q is not an absolute path", path), "write /dev/..., as `umqttd ports` lists it")
+	case path == "/":
+		faults.add("port", `"/" is not a device`, "write /dev/..., as `umqttd ports` lists it")
+	case path != filepath.Clean(path):
+		faults.add("port", fmt.Sprintf("%q is not the plain path of a device", path), "write "+filepath.Clean(path)+" or a path below it")
 	}
 }
 
 func checkURL(scheme, url string, faults *SpecFaults) {
 	host, port, err := splitAddress(url)
-	want := "tcp://HOST:PORT, such as tcp://192.168.1.7:2000"
+	write := "write tcp://HOST:PORT, such as tcp://192.168.1.7:2000"
 	if scheme == "udp" {
-		want = "udp://:1884 for this machine only, or udp://0.0.0.0:1884 for the network"
+		write = "write udp://:1884 for this machine only, or udp://0.0.0.0:1884 for the network"
 	}
-	if err != nil || strings.ContainsAny(host, "/@ ") {
-		faults.add("port", "%q is not an address; write %s", url, want)
+	if err != nil || strings.ContainsAny(host, "/@?# ") {
+		faults.add("port", fmt.Sprintf("%q is not an address", url), write)
 		return
 	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-		faults.add("port", "%q has no port number from 1 to 65535; write %s", url, want)
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || port[0] == '0' {
+		faults.add("port", fmt.Sprintf("%q has no port number from 1 to 65535", url), write)
 	}
 	if host == "" && scheme == "tcp" {
-		faults.add("port", "%q has no host; write %s", url, want)
+		faults.add("port", fmt.Sprintf("%q has no host", url), write)
 	}
 }
 
@@ -215,16 +256,19 @@ func checkUSB(u USB, faults *SpecFaults) {
 	checkID("usb.pid", u.PID, "ea60", faults)
 }
 
+// checkID accepts four hexadecimal digits, in lower case.
 func checkID(key, value, example string, faults *SpecFaults) {
 	if value == "" {
-		faults.add(key, "missing; write the four digits that `umqttd ports` shows, such as %q", example)
+		faults.add(key, "missing", fmt.Sprintf("write the four digits that `umqttd ports` shows, such as %q", example))
 		return
 	}
-	bare := strings.TrimPrefix(strings.ToLower(value), "0x")
-	if n, err := strconv.ParseUint(bare, 16, 16); err == nil {
-		example = fmt.Sprintf("%04x", n)
-	}
-	if len(value) != 4 || !strings.EqualFold(value, example) {
-		faults.add(key, "%q is not four hexadecimal digits; write %q", value, example)
+	wrong := fmt.Sprintf("%q is not four hexadecimal digits", value)
+	n, err := strconv.ParseUint(strings.TrimPrefix(value, "0x"), 16, 16)
+	digits := fmt.Sprintf("%04x", n)
+	switch {
+	case err != nil:
+		faults.add(key, wrong, fmt.Sprintf("write those that `umqttd ports` shows, such as %q", example))
+	case value != digits:
+		faults.add(key, wrong, fmt.Sprintf("write %q", digits))
 	}
 }

@@ -34,14 +34,14 @@ type UDP struct {
 }
 
 // ListenUDP binds the udp:// address of spec. Without a host it binds
-// 127.0.0.1: MQTT-SN has no passwords, so the network must be asked for.
+// 127.0.0.1.
 func ListenUDP(ctx context.Context, spec Spec) (*UDP, error) {
 	host, port, err := splitAddress(spec.Path)
 	if err != nil {
 		return nil, listenError(spec.Path, err)
 	}
 	if host == "" {
-		host = "127.0.0.1"
+		host = defaultHost
 	}
 	network := "udp"
 	if ip, err := netip.ParseAddr(host); err == nil && ip.Is4() {
