@@ -121,11 +121,7 @@ func (d *decoder) checkKey(at place, path string, data []byte) bool {
 
 // readNamed reads a file that a key names, or reports why it cannot.
 func (d *decoder) readNamed(at place, path string) ([]byte, bool) {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		d.fault(at, path+": is no file", "write the name of a file") // nor wait for ever on a named pipe
-		return nil, false
-	}
-	data, wrong, write := readFile(path)
+	data, wrong, write := readRegular(path)
 	if wrong != "" {
 		d.fault(at, path+": "+wrong, write)
 	}

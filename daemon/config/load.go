@@ -83,6 +83,15 @@ func readFile(path string) (data []byte, wrong, write string) {
 	return data, wrong, write
 }
 
+// readRegular is readFile for what must be a file: a named pipe would be waited for,
+// maybe for ever.
+func readRegular(path string) (data []byte, wrong, write string) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, "is no file", "write the name of a file"
+	}
+	return readFile(path)
+}
+
 // whyNot says in a few words why a file cannot be read.
 func whyNot(err error) (wrong, write string) {
 	switch {

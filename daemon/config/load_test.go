@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/umqttd/umqttd/devices/port"
 )
 
@@ -192,6 +194,20 @@ func TestReadPassword(t *testing.T) {
 	}
 	if _, err := ReadPassword(filepath.Join(t.TempDir(), "none")); err == nil {
 		t.Error("a missing file is no password")
+	}
+}
+
+// A pipe that nobody writes to is refused, not waited for.
+func TestSecretsAreReadFromFilesOnly(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadPassword(pipe); err == nil || !strings.Contains(err.Error(), "is no file") {
+		t.Errorf("password: %v", err)
+	}
+	if _, err := ReadUsers(pipe); err == nil || !strings.Contains(err.Error(), "is no file") {
+		t.Errorf("users: %v", err)
 	}
 }
 

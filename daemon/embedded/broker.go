@@ -11,11 +11,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"syscall"
 	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
+
+	"github.com/umqttd/umqttd/devices/port"
 )
 
 // ErrClosed is returned by Dial after the broker has stopped.
@@ -62,16 +63,10 @@ func New(cfg Config) (*Broker, error) {
 		if b.users, err = readUsers(cfg.PasswordFile, b.log); err != nil {
 			return nil, err
 		}
-	} else if !loopback(host) {
+	} else if !port.LoopbackHost(host) {
 		return nil, fmt.Errorf("embedded: embedded_broker.listen: %s is reachable from other machines; set embedded_broker.password_file, or listen on 127.0.0.1", cfg.Listen)
 	}
 	return b, nil
-}
-
-// loopback says whether only this machine can reach a listener on host.
-func loopback(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && addr.IsLoopback()
 }
 
 // Ready is closed when clients can connect.

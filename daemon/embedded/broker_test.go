@@ -286,7 +286,7 @@ func TestConfigurationFaults(t *testing.T) {
 		{Config{Listen: "pi.example.org:1883"}, []string{"embedded_broker.password_file"}},
 		{Config{Listen: "localhost"}, []string{"embedded_broker.listen", "host:port"}},
 		{Config{PasswordFile: filepath.Join(t.TempDir(), "none")}, []string{"embedded_broker.password_file", "no such file"}},
-		{Config{PasswordFile: bad}, []string{bad + ":1: not a bcrypt hash", bad + ":2: no user name", bad + ":4: the user is listed twice"}},
+		{Config{PasswordFile: bad}, []string{bad + ":1: there is no bcrypt hash", bad + ":2: there is no user name", bad + ":4: the user stands"}},
 	} {
 		_, err := New(test.cfg)
 		for _, want := range test.want {
@@ -295,7 +295,7 @@ func TestConfigurationFaults(t *testing.T) {
 			}
 		}
 	}
-	for _, listen := range []string{"", "localhost:1883", "127.0.0.2:0", "[::1]:1883"} {
+	for _, listen := range []string{"", "localhost:1883", "127.0.0.2:0", "[::1]:1883", "[::ffff:127.0.0.1]:1883"} {
 		if _, err := New(Config{Listen: listen}); err != nil {
 			t.Errorf("New with listen %q: %v, want nil", listen, err)
 		}

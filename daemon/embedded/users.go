@@ -2,14 +2,14 @@ package embedded
 
 import (
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
-	"strings"
 	"sync"
 
 	"golang.org/x/crypto/bcrypt"
+
+	"github.com/umqttd/umqttd/daemon/config"
 )
 
 // users are the people and programs in the password file.
@@ -62,46 +62,12 @@ func (u *users) refresh() error {
 	if err != nil {
 		return err
 	}
-	text, err := os.ReadFile(u.path)
-	if err != nil {
-		return err
-	}
-	hashes, err := parseUsers(u.path, text)
+	hashes, err := config.ReadUsers(u.path)
 	if err != nil {
 		return err
 	}
 	u.hashes, u.right = hashes, make(map[string][sha256.Size]byte)
 	return nil
-}
-
-// parseUsers reads lines of user:bcrypt-hash. Empty lines and lines that begin with # are comments. A fault never shows the line: it might be a
-// password somebody wrote there in plain.
-func parseUsers(path string, text []byte) (map[string]string, error) {
-	hashes := make(map[string]string)
-	var faults []string
-	n := 0
-	for line := range strings.Lines(string(text)) {
-		n++
-		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		user, hash, _ := strings.Cut(line, ":")
-		switch _, err := bcrypt.Cost([]byte(hash)); {
-		case user == "":
-			faults = append(faults, fmt.Sprintf("%s:%d: no user name; write user:bcrypt-hash", path, n))
-		case hashes[user] != "":
-			faults = append(faults, fmt.Sprintf("%s:%d: the user is listed twice", path, n))
-		case err != nil:
-			faults = append(faults, fmt.Sprintf("%s:%d: not a bcrypt hash; make the line with: htpasswd -nB USER", path, n))
-		default:
-			hashes[user] = hash
-		}
-	}
-	if len(faults) > 0 {
-		return nil, errors.New(strings.Join(faults, "\n"))
-	}
-	return hashes, nil
 }
 
 // allow says whether the password is the user's.
