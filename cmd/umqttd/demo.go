@@ -77,6 +77,26 @@ func demo(ctx context.Context, stdout, stderr io.Writer, quiet bool) error {
 	return d.Run(ctx)
 }
 
+// welcome says what to open and what to type.
+func welcome(page, broker net.Addr) string {
+	host, port, _ := net.SplitHostPort(broker.String())
+	return fmt.Sprintf(`umqttd demo: two simulated boards, the gateway, and a broker inside it.
+
+  Status page   http://%[1]s/
+  Metrics       http://%[1]s/metrics
+  MQTT broker   %[2]s
+
+Open the status page, and try in another terminal:
+
+  umqttd monitor greenhouse --config demo
+  mosquitto_sub -h %[3]s -p %[4]s -t 'sensors/#' -v
+  mosquitto_pub -h %[3]s -p %[4]s -q 1 -t commands/greenhouse/led -m on
+
+Ctrl-C ends it. What the boards see:
+
+`, page, broker, host, port)
+}
+
 // newDemoDaemon wires the gateway of configs/demo.yaml to free ports.
 func newDemoDaemon(dir string, stderr io.Writer) (*daemon.Daemon, error) {
 	env := map[string]string{

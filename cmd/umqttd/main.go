@@ -68,30 +68,11 @@ func newRoot() *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
-	root.AddCommand(newRun(), newCheck(), newMonitor(), newDemo(), newVersion())
+	root.AddCommand(newRun(), newCheck(), newPorts(), newMonitor(), newSim(), newDemo(), newVersion())
+	root.SetHelpCommand(newHelp())
+	strictCompletion(root)
 	return root
 }
 
 // errSaid is returned when everything there is to say has been printed.
 var errSaid = errors.New("failed")
-
-// usageError is a wrong command line.
-type usageError struct {
-	command string
-	err     error
-}
-
-func (e *usageError) Error() string { return e.err.Error() }
-
-func usage(cmd *cobra.Command, err error) error { return &usageError{cmd.CommandPath(), err} }
-
-// noArgs refuses arguments.
-func noArgs(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	if cmd.HasSubCommands() {
-		return usage(cmd, fmt.Errorf("unknown command %q", args[0]))
-	}
-	return usage(cmd, fmt.Errorf("unexpected argument %q", args[0]))
-}

@@ -3,13 +3,13 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,7 +19,6 @@ import (
 	"github.com/umqttd/umqttd/devices"
 	"github.com/umqttd/umqttd/devices/port"
 	"github.com/umqttd/umqttd/serialproto"
-	"github.com/umqttd/umqttd/serialproto/mqttsn"
 )
 
 func newMonitor() *cobra.Command {
@@ -42,7 +41,11 @@ func newMonitor() *cobra.Command {
 			show := newShow(args[0], cmd.OutOrStdout(), asJSON)
 			var err error
 			if strings.Contains(args[0], "/") {
-				err = monitorPort(cmd.Context(), args[0], baud, show)
+				spec, wrong := port.ParseSpec(args[0], port.USB{}, baud, string(port.ResetNever))
+				if wrong != nil {
+					return usage(cmd, wrong)
+				}
+				err = monitorPort(cmd.Context(), spec, show)
 			} else {
 				err = monitorDevice(cmd.Context(), args[0], file, show)
 			}
@@ -108,23 +111,21 @@ func dialMonitor(ctx context.Context, file string) (net.Conn, error) {
 }
 
 // monitorPort watches a port that nobody else has, and sends nothing.
-func monitorPort(ctx context.Context, path string, baud int, show func(daemon.MonitorEvent) error) error {
-	spec, err := port.ParseSpec(path, port.USB{}, baud, string(port.ResetNever))
-	if err != nil {
-		return usageOf(err)
-	}
+func monitorPort(ctx context.Context, spec port.Spec, show func(daemon.MonitorEvent) error) error {
 	var opener port.Opener
 	p, err := opener.Open(ctx, spec)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = p.Close() }()
-	stop := context.AfterFunc(ctx, func() { _ = p.Close() })
-	defer stop()
-	var dec serialproto.Decoder
-	dec.MaxFrame = serialproto.MaxFrame
+	ctx, cancel := context.WithCancel(ctx)
 	chunks := make(chan chunk)
-	go readChunks(ctx, p, chunks)
+	var reader sync.WaitGroup
+	defer reader.Wait()
+	defer context.AfterFunc(ctx, func() { _ = p.Close() })()
+	defer func() { _ = p.Close() }()
+	defer cancel()
+	reader.Go(func() { readChunks(ctx, p, chunks) })
+	dec := serialproto.Decoder{MaxFrame: serialproto.MaxFrame}
 	for {
 		c, err := nextChunk(chunks, dec.Deadline())
 		if err != nil {
@@ -138,9 +139,6 @@ func monitorPort(ctx context.Context, path string, baud int, show func(daemon.Mo
 		}
 	}
 }
-
-// usageOf makes a wrong port a wrong command line.
-func usageOf(err error) error { return &usageError{"umqttd monitor", err} }
 
 // chunk is what was read at one time.
 type chunk struct {
@@ -199,64 +197,8 @@ func newShow(name string, w io.Writer, asJSON bool) func(daemon.MonitorEvent) er
 	}
 	out := newLines(w)
 	return func(ev daemon.MonitorEvent) error {
-		what, c, text := describe(ev)
+		what, c, text := describe(ev.Kind, ev.Body)
 		out.event(ev.At, name, what, c, text)
 		return nil
 	}
-}
-
-// record is an event as JSON.
-type record struct {
-	Time      time.Time `json:"time"`
-	Device    string    `json:"device"`
-	Direction string    `json:"direction"` // in (from the board) or out
-	Kind      string    `json:"kind"`      // message, console, noise or malformed
-	Type      string    `json:"type,omitempty"`
-	Message   string    `json:"message,omitempty"`
-	Text      string    `json:"text,omitempty"`
-	Hex       string    `json:"hex"`
-}
-
-func newRecord(name string, ev daemon.MonitorEvent) record {
-	r := record{Time: ev.At, Device: name, Direction: "in", Hex: hex.EncodeToString(ev.Body)}
-	switch ev.Kind {
-	case devices.Console:
-		r.Kind, r.Text = "console", string(ev.Body)
-		return r
-	case devices.Noise:
-		r.Kind = "noise"
-		return r
-	case devices.FrameOut:
-		r.Direction = "out"
-	}
-	var p mqttsn.Packet
-	if err := mqttsn.Parse(ev.Body, &p); err != nil {
-		r.Kind, r.Message = "malformed", err.Error()
-		return r
-	}
-	r.Kind, r.Type, r.Message = "message", p.Type.String(), p.String()
-	return r
-}
-
-// describe says in words what an event is.
-func describe(ev daemon.MonitorEvent) (what string, c colour, text string) {
-	switch ev.Kind {
-	case devices.Console:
-		return "console", dim, string(serialproto.AppendPrintable(nil, ev.Body))
-	case devices.Noise:
-		return "noise", red, fmt.Sprintf("%d bytes  % x", len(ev.Body), ev.Body[:min(len(ev.Body), 24)])
-	}
-	what, c = "board  ->", green
-	if ev.Kind == devices.FrameOut {
-		what, c = "board <-", cyan
-	}
-	var p mqttsn.Packet
-	if err := mqttsn.Parse(ev.Body, &p); err != nil {
-		return "malformed", red, err.Error()
-	}
-	text = p.String()
-	if len(p.Data) > 0 && p.Type != mqttsn.Encapsulated {
-		text += fmt.Sprintf("  %q", p.Data[:min(len(p.Data), 64)])
-	}
-	return what, c, text
 }

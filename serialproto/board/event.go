@@ -22,10 +22,10 @@ const (
 	Registered
 	// Published: the gateway acknowledged the QoS 1 message Token after Tries
 	// transmissions, RTT after the last one left; or the QoS 0 or -1 message
-	// Token was handed to the line.
+	// Token was handed to the line. Topic, Data.
 	Published
 	// Dropped: the gateway rejected the message Token, or a topic that it
-	// needs, with ReturnCode; it will not be sent again.
+	// needs, with ReturnCode; it will not be sent again. Topic, Data.
 	Dropped
 	// Congested: the gateway is busy; the board sends again in a second.
 	Congested
@@ -51,7 +51,7 @@ type Event struct {
 	Kind EventKind
 
 	Topic  string
-	Data   []byte // valid until the next call of Receive
+	Data   []byte // valid until the next call of Receive or Publish
 	QoS    int
 	Retain bool
 

@@ -266,7 +266,7 @@ func (b *Board) drop(i int, code mqttsn.ReturnCode) {
 
 // done says what became of o, and forgets it.
 func (b *Board) done(o *outgoing, e Event) {
-	e.Topic, e.Token = o.Topic, o.Token
+	e.Topic, e.Data, e.Token = o.Topic, o.Data, o.Token
 	b.event(e)
 	o.topic.used--
 	o.topic = nil

@@ -17,7 +17,7 @@ func TestPublishRegistersOnce(t *testing.T) {
 	s.wantEvent("the id is known", Registered)
 	s.want("then the message", publish(mqttsn.QoS1, 1, 2, "21.5"))
 	s.gateway(puback(1, 2, mqttsn.Accepted))
-	if e := s.wantEvent("acknowledged", Published); e.Token != 7 || e.QoS != 1 || e.Tries != 1 {
+	if e := s.wantEvent("acknowledged", Published); e.Token != 7 || e.QoS != 1 || e.Tries != 1 || string(e.Data) != "21.5" {
 		t.Fatalf("got %+v", e)
 	}
 	s.publish(Message{Topic: "m5/t", Data: []byte("21.6"), Retain: true})
