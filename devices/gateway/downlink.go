@@ -108,7 +108,7 @@ func (g *Gateway) deliverNext(now time.Time, n *node) (sent, blocked bool) {
 	m := n.queue[0]
 	id := g.fixedID(m.Topic)
 	if !id.fixed {
-		t := n.topics.add(m.Topic, true)
+		t := n.topics.add(m.Topic, true, nil)
 		switch {
 		case t == nil:
 			g.giveUp(n, ReasonCongestion)
@@ -256,6 +256,14 @@ func (g *Gateway) giveUp(n *node, why Reason) {
 	m := n.queue[0]
 	g.notice(Notice{Kind: MessageDropped, Node: n.id, QoS: int8(m.QoS), Reason: why, Size: len(m.Payload), Topic: m.Topic})
 	g.shift(n)
+}
+
+// topicInFlight returns the topic of the message on its way to the board, or nil.
+func (n *node) topicInFlight() []byte {
+	if n.request.kind == 0 || len(n.queue) == 0 {
+		return nil
+	}
+	return n.queue[0].Topic
 }
 
 func (n *node) nextMsgID() uint16 {

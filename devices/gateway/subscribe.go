@@ -82,7 +82,7 @@ func (g *Gateway) subscribedID(n *node, filter []byte, p *mqttsn.Packet) uint16 
 	case p.Flags.TopicIDType() == mqttsn.ShortName || g.fixedID(filter).fixed:
 		return 0
 	}
-	if t := n.topics.add(filter, false); t != nil {
+	if t := n.topics.add(filter, false, n.topicInFlight()); t != nil {
 		t.known = true
 		return t.id
 	}

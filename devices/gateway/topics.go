@@ -1,9 +1,15 @@
 package gateway
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
-// maxTopics bounds the topic names one node can make the gateway remember.
-const maxTopics = 1024
+// What one node can make the gateway remember of topic names.
+const (
+	maxTopics     = 1024
+	maxTopicBytes = 64 << 10 // of all names together; a single one always fits
+)
 
 // topic is one entry of a node's topic table.
 type topic struct {
@@ -20,7 +26,8 @@ type topicTable struct {
 	byID   map[uint16]*topic
 	byName map[string]*topic
 	last   uint16
-	order  []uint16 // given topics, oldest first
+	order  []*topic // oldest first
+	bytes  int      // of all names
 }
 
 func (t *topicTable) id(id uint16) *topic { return t.byID[id] }
@@ -28,8 +35,9 @@ func (t *topicTable) id(id uint16) *topic { return t.byID[id] }
 func (t *topicTable) name(name []byte) *topic { return t.byName[string(name)] }
 
 // add returns the entry for name, new or old, or nil if the table is full of
-// topics that the board itself registered.
-func (t *topicTable) add(name []byte, given bool) *topic {
+// topics that the board needs. inUse is the topic of the message on its way to
+// the board, which is not given up.
+func (t *topicTable) add(name []byte, given bool, inUse []byte) *topic {
 	if e := t.byName[string(name)]; e != nil {
 		e.given = e.given && given
 		return e
@@ -37,14 +45,15 @@ func (t *topicTable) add(name []byte, given bool) *topic {
 	if t.byID == nil {
 		t.byID, t.byName = make(map[uint16]*topic), make(map[string]*topic)
 	}
-	if len(t.byID) >= maxTopics && !t.forgetOldest() {
-		return nil
+	for len(t.order) > 0 && (len(t.order) >= maxTopics || t.bytes+len(name) > maxTopicBytes) {
+		if !t.giveUpOldest(inUse) {
+			return nil
+		}
 	}
 	e := &topic{id: t.freeID(), name: bytes.Clone(name), given: given}
 	t.byID[e.id], t.byName[string(e.name)] = e, e
-	if given {
-		t.order = append(t.order, e.id)
-	}
+	t.order = append(t.order, e)
+	t.bytes += len(name)
 	return e
 }
 
@@ -60,23 +69,27 @@ func (t *topicTable) freeID() uint16 {
 	}
 }
 
-// forgetOldest gives up the oldest topic that only the gateway announced.
-func (t *topicTable) forgetOldest() bool {
-	for len(t.order) > 0 {
-		e := t.byID[t.order[0]]
-		t.order = t.order[1:]
-		if e != nil && e.given {
-			delete(t.byID, e.id)
-			delete(t.byName, string(e.name))
-			return true
-		}
+// giveUpOldest makes room: by the oldest topic that only the gateway announced,
+// or that the board has not used since it connected. A board that uses its id
+// all the same is told that it is invalid, and registers the name again.
+func (t *topicTable) giveUpOldest(inUse []byte) bool {
+	i := slices.IndexFunc(t.order, func(e *topic) bool {
+		return (e.given || !e.known) && !bytes.Equal(e.name, inUse)
+	})
+	if i < 0 {
+		return false
 	}
-	return false
+	e := t.order[i]
+	t.order = slices.Delete(t.order, i, i+1)
+	delete(t.byID, e.id)
+	delete(t.byName, string(e.name))
+	t.bytes -= len(e.name)
+	return true
 }
 
 // unlearn marks every id as unknown to the board: it may have rebooted.
 func (t *topicTable) unlearn() {
-	for _, e := range t.byID {
+	for _, e := range t.order {
 		e.known = false
 	}
 }

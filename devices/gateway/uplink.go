@@ -15,7 +15,7 @@ func (g *Gateway) register(now time.Time, n *node, p *mqttsn.Packet) {
 	if !mqttcore.ValidTopic(p.Topic) {
 		ack.ReturnCode = mqttsn.NotSupported
 		g.refused(n, p.Type, ReasonInvalidTopic)
-	} else if t := n.topics.add(p.Topic, false); t == nil {
+	} else if t := n.topics.add(p.Topic, false, n.topicInFlight()); t == nil {
 		ack.ReturnCode = mqttsn.Congestion
 		g.refused(n, p.Type, ReasonCongestion)
 	} else {
