@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/umqttd/umqttd/serialproto/board"
 	"github.com/umqttd/umqttd/serialproto/board/sim"
@@ -83,7 +84,8 @@ func (j *journal) countEvent(e *board.Event) {
 
 // summary is the last line: what was sent and received, and what went wrong.
 func (j *journal) summary() string {
-	text := fmt.Sprintf("QoS 1: %d acknowledged; QoS 0: %d sent; %d received", j.acked, j.unacked, j.received)
+	var text strings.Builder
+	fmt.Fprintf(&text, "QoS 1: %d acknowledged; QoS 0: %d sent; %d received", j.acked, j.unacked, j.received)
 	for _, fault := range []struct {
 		n    int
 		what string
@@ -92,8 +94,8 @@ func (j *journal) summary() string {
 		{j.lost, "frames lost"}, {j.noise, "pieces of noise"}, {j.overrun, "bytes overrun"},
 	} {
 		if fault.n > 0 {
-			text += fmt.Sprintf("; %d %s", fault.n, fault.what)
+			fmt.Fprintf(&text, "; %d %s", fault.n, fault.what)
 		}
 	}
-	return text
+	return text.String()
 }

@@ -54,11 +54,10 @@ func packetText(p *mqttsn.Packet) string {
 
 // dataText shows the beginning of a payload, in hexadecimal if it is no text.
 func dataText(data []byte) string {
-	text, short := "", data[:min(len(data), maxData)]
+	short := data[:min(len(data), maxData)]
+	text := fmt.Sprintf("% x", short)
 	if utf8.Valid(data) {
 		text = strings.TrimRight(string(short), " ")
-	} else {
-		text = fmt.Sprintf("% x", short)
 	}
 	if len(short) < len(data) {
 		text += fmt.Sprintf(" ... (%d bytes)", len(data))
