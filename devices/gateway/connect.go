@@ -98,6 +98,7 @@ func (g *Gateway) begin(now time.Time, n *node, p *mqttsn.Packet) {
 	n.request, n.ping, n.pending = request{}, ping{}, n.pending[:0]
 	n.topics.unlearn()
 	n.dup.orphan()
+	g.dropReplies(n.peer)
 	if n.peer == (Peer{}) {
 		g.flow.reset()
 	}

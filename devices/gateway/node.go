@@ -118,8 +118,9 @@ func (g *Gateway) expire(now time.Time, n *node) {
 		g.end(n, AbortSession, ReasonKeepalive)
 	case n.state == active && n.keepalive > 0 && !now.Before(n.lastHeard.Add(n.keepalive+n.keepalive/2)):
 		// MQTT-SN 1.2 section 6.13 leaves the tolerance open; 1.5 is MQTT's.
-		g.reply(now, n.peer, &mqttsn.Packet{Type: mqttsn.Disconnect})
+		peer := n.peer
 		g.end(n, AbortSession, ReasonKeepalive)
+		g.reply(now, peer, &mqttsn.Packet{Type: mqttsn.Disconnect})
 	case !n.request.deadline.IsZero() && !now.Before(n.request.deadline):
 		g.retransmit(now, n)
 	}
@@ -140,6 +141,7 @@ func (g *Gateway) end(n *node, how CommandKind, why Reason) {
 	g.enter(n, away)
 	n.request, n.ping, n.pending = request{}, ping{}, n.pending[:0]
 	n.dup.orphan()
+	g.dropReplies(n.peer)
 	g.discardQueue(n)
 	if wasActive {
 		g.notice(Notice{Kind: BoardDisconnected, Node: n.id, ClientID: n.clientID, Reason: why})

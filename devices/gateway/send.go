@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"time"
 
 	"github.com/umqttd/umqttd/serialproto"
@@ -118,6 +119,12 @@ func (g *Gateway) reply(now time.Time, peer Peer, p *mqttsn.Packet) {
 		return
 	}
 	g.waiting = append(g.waiting, reply{peer, p.Append(nil)})
+}
+
+// dropReplies forgets the answers that wait for credit: the session whose
+// messages they answer is over.
+func (g *Gateway) dropReplies(peer Peer) {
+	g.waiting = slices.DeleteFunc(g.waiting, func(r reply) bool { return r.peer == peer })
 }
 
 // ask sends n a message that it must answer, and keeps asking.
