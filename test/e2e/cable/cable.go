@@ -34,6 +34,7 @@ type Cable struct {
 	master   *os.File // nil: unplugged
 	slave    *os.File // kept open: a master without a slave reads EIO
 	reader   chan struct{}
+	stalled  bool
 	up, down disturbance
 }
 
@@ -63,7 +64,7 @@ func (c *Cable) Plug() {
 	}
 	reader := make(chan struct{})
 	c.mu.Lock()
-	c.master, c.slave, c.reader = master, slave, reader
+	c.master, c.slave, c.reader, c.stalled = master, slave, reader, false
 	c.mu.Unlock()
 	go func() {
 		defer close(reader)
@@ -99,9 +100,9 @@ func (c *Cable) read(master *os.File) {
 		}
 		c.mu.Lock()
 		chunk := c.down.pass(buf[:n])
-		gone := c.master != master
+		stop := c.master != master || c.stalled
 		c.mu.Unlock()
-		if gone {
+		if stop {
 			return
 		}
 		select {
@@ -134,6 +135,13 @@ func (c *Cable) Write(p []byte) {
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, os.ErrClosed) {
 		c.t.Errorf("cable: %v", err)
 	}
+}
+
+// Stall makes the board stop reading until the cable is plugged in anew: what the gateway writes fills the pty, and then stays with the gateway.
+func (c *Cable) Stall() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stalled = true
 }
 
 // Disturb says what happens to bytes from now on, towards the gateway and towards the board.

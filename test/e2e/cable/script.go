@@ -15,7 +15,7 @@ type Script struct {
 	t      testing.TB
 	cable  *Cable
 	frames serialproto.Decoder
-	bytes  int // received
+	bytes  int // of the frames that Next has returned
 }
 
 // NewScript returns a board that has sent nothing.
@@ -34,7 +34,7 @@ func (s *Script) Send(packets ...mqttsn.Packet) {
 	}
 }
 
-// Bytes returns how many bytes have arrived.
+// Bytes returns how many bytes the frames that Next has returned took on the wire.
 func (s *Script) Bytes() int { return s.bytes }
 
 // Next returns the next message of the gateway.
@@ -58,6 +58,7 @@ func (s *Script) NextWithin(limit time.Duration) (mqttsn.Packet, bool) {
 		case ok && ev.Kind != serialproto.Frame:
 			s.t.Fatalf("cable: the gateway wrote %v: % x", ev.Kind, ev.Body)
 		case ok:
+			s.bytes += len(serialproto.AppendFrame(nil, ev.Body))
 			var p mqttsn.Packet
 			if err := mqttsn.Parse(bytes.Clone(ev.Body), &p); err != nil {
 				s.t.Fatalf("cable: the gateway wrote % x: %v", ev.Body, err)
@@ -66,7 +67,6 @@ func (s *Script) NextWithin(limit time.Duration) (mqttsn.Packet, bool) {
 		}
 		select {
 		case chunk := <-s.cable.In():
-			s.bytes += len(chunk)
 			s.frames.Feed(chunk, time.Now())
 		case <-timeout.C:
 			return mqttsn.Packet{}, false

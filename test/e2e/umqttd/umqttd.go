@@ -179,8 +179,19 @@ func (g *Gateway) cleanup() {
 // Stop ends the program in order, with SIGTERM. It fails the test if that takes longer than StopTime, or if the program does not say that all went well.
 func (g *Gateway) Stop() {
 	g.t.Helper()
+	g.stop(syscall.SIGTERM)
+}
+
+// Interrupt is Stop by SIGINT, as Ctrl-C in a terminal.
+func (g *Gateway) Interrupt() {
+	g.t.Helper()
+	g.stop(syscall.SIGINT)
+}
+
+func (g *Gateway) stop(signal os.Signal) {
+	g.t.Helper()
 	began := time.Now()
-	err := g.end(syscall.SIGTERM)
+	err := g.end(signal)
 	if took := time.Since(began); took > StopTime {
 		g.t.Errorf("umqttd: took %v to stop", took)
 	}
