@@ -60,6 +60,9 @@ func (g *Gateway) malformed(now time.Time, peer Peer, p *mqttsn.Packet, err erro
 
 // dispatch hands a message to what answers it.
 func (g *Gateway) dispatch(now time.Time, n *node, peer Peer, p *mqttsn.Packet) {
+	if n != nil {
+		g.hear(now, n)
+	}
 	switch {
 	case p.Type == mqttsn.Connect:
 		g.connect(now, peer, p)
@@ -77,12 +80,19 @@ func (g *Gateway) dispatch(now time.Time, n *node, peer Peer, p *mqttsn.Packet) 
 		g.stranger(now, peer, p)
 		return
 	}
+	g.handle(now, n, p)
+	if n.live() {
+		g.schedule(n)
+	}
+}
+
+// hear notes that n is there, whatever it says.
+func (g *Gateway) hear(now time.Time, n *node) {
 	n.lastHeard = now
 	if n.quiet {
 		n.quiet = false
 		g.makeReady(n)
 	}
-	g.handle(now, n, p)
 	if n.live() {
 		g.schedule(n)
 	}

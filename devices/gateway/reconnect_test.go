@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"testing"
+	"time"
 
 	"github.com/umqttd/umqttd/serialproto/mqttsn"
 )
@@ -28,5 +29,41 @@ func TestNoWaitingPubackCrossesConnect(t *testing.T) {
 		if len(s.frames) == 0 {
 			t.Fatalf("%s was not answered", first.Type)
 		}
+	}
+}
+
+// TestAwayBoardIsAsked: a board whose session ended while it was gone is told
+// to connect, whatever it says first.
+func TestAwayBoardIsAsked(t *testing.T) {
+	s := newScript(t, Config{})
+	s.connect(0)
+	s.board(mqttsn.Packet{Type: mqttsn.Disconnect})
+	s.want("confirmed", mqttsn.Packet{Type: mqttsn.Disconnect})
+	s.reopen()
+	s.board(publish(mqttsn.QoS1, 1, 1, "x"))
+	s.want("connect first", mqttsn.Packet{Type: mqttsn.Disconnect})
+}
+
+// TestEveryMessageIsASignOfLife: what needs no session keeps one alive, and
+// ends the silence after the port was opened.
+func TestEveryMessageIsASignOfLife(t *testing.T) {
+	search := mqttsn.Packet{Type: mqttsn.SearchGW}
+	loose := publish(mqttsn.QoSMinus1|mqttsn.Flags(mqttsn.ShortName), mqttsn.ShortTopic('a', 'b'), 0, "x")
+	for _, p := range []mqttsn.Packet{search, loose} {
+		s := newScript(t, Config{})
+		id := s.connect(mqttsn.CleanSession) // Duration 10
+		for range 5 {
+			s.advance(10 * time.Second)
+			s.board(p)
+		}
+		s.frames, s.commands = nil, nil
+		s.reopen()
+		s.deliver(id, "ab", "down", 0)
+		s.wantIdle("nothing uninvited")
+		s.board(p)
+		if p.Type == mqttsn.SearchGW {
+			s.want("answered", mqttsn.Packet{Type: mqttsn.GWInfo, GatewayID: gatewayID})
+		}
+		s.want("the board is there", publish(mqttsn.Flags(mqttsn.ShortName), mqttsn.ShortTopic('a', 'b'), 0, "down"))
 	}
 }

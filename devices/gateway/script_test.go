@@ -160,6 +160,16 @@ func (s *script) advance(d time.Duration) {
 	s.now = end
 }
 
+// reopen loses the port and opens it again at once.
+func (s *script) reopen() {
+	s.t.Helper()
+	s.g.PortLost(s.now)
+	s.g.PortOpened(s.now)
+	s.commands = nil
+	s.collect()
+	s.want("whoever is there is asked to connect", mqttsn.Packet{Type: mqttsn.Disconnect})
+}
+
 // connect brings a board up and returns its node.
 func (s *script) connect(flags mqttsn.Flags) NodeID {
 	s.t.Helper()
