@@ -217,6 +217,8 @@ func (g *Gateway) accept(now time.Time, n *node, sessionPresent bool) {
 	})
 	g.notice(Notice{Kind: BoardConnected, Node: n.id, ClientID: n.clientID, Resumed: sessionPresent, Again: n.connected})
 	n.connected = true
+	n.lastHeard = now // until now the board had to wait
+	g.schedule(n)
 	g.makeReady(n)
 }
 

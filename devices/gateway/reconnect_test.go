@@ -67,3 +67,18 @@ func TestEveryMessageIsASignOfLife(t *testing.T) {
 		s.want("the board is there", publish(mqttsn.Flags(mqttsn.ShortName), mqttsn.ShortTopic('a', 'b'), 0, "down"))
 	}
 }
+
+// TestKeepaliveBeginsWithConnack: while the broker takes its time, a board has
+// nothing to say.
+func TestKeepaliveBeginsWithConnack(t *testing.T) {
+	s := newScript(t, Config{})
+	s.board(connectPacket(mqttsn.CleanSession, "b1", 1))
+	id := s.wantCommand("open", OpenSession).Node
+	s.advance(4 * time.Second)
+	s.up(id, false)
+	s.want("connected", connack(mqttsn.Accepted))
+	s.advance(1500*time.Millisecond - 1)
+	s.wantIdle("1.5 times Duration")
+	s.advance(1)
+	s.want("lost", mqttsn.Packet{Type: mqttsn.Disconnect})
+}
