@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"time"
 
 	"github.com/umqttd/umqttd/daemon/config"
 	"github.com/umqttd/umqttd/daemon/embedded"
@@ -16,9 +15,6 @@ import (
 	"github.com/umqttd/umqttd/metrics"
 	"github.com/umqttd/umqttd/mqttcore"
 )
-
-// dialTimeout bounds one attempt to reach a broker.
-const dialTimeout = 10 * time.Second
 
 // New wires a gateway up. Nothing runs and nothing is opened before Run, but
 // the files that the configuration names are read.
@@ -158,13 +154,7 @@ type dialers struct {
 // session returns what all sessions with b have in common, and the dialer,
 // which is nil for the embedded broker.
 func (d *dialers) session(b *config.Broker) (mqttcore.Config, *mqttcore.Dialer, error) {
-	cfg := mqttcore.Config{
-		Username: b.Username, KeepAlive: b.KeepAlive, MaxInflight: b.MaxInflight,
-		BackoffMin: b.Reconnect.Min, BackoffMax: b.Reconnect.Max, ConnectTimeout: dialTimeout,
-	}
-	if file := b.PasswordFile; file != "" {
-		cfg.Password = func() ([]byte, error) { return config.ReadPassword(file) }
-	}
+	cfg := b.Session()
 	if b.URL == config.Embedded {
 		cfg.Dial = func(ctx context.Context) (net.Conn, error) { return d.broker.Dial(ctx) }
 		return cfg, nil, nil
@@ -173,20 +163,13 @@ func (d *dialers) session(b *config.Broker) (mqttcore.Config, *mqttcore.Dialer, 
 	dialer := d.known[key]
 	if dialer == nil {
 		var err error
-		if dialer, err = mqttcore.NewDialer(b.URL, fileTLS(b.TLS)); err != nil {
+		if dialer, err = b.Dialer(); err != nil {
 			return mqttcore.Config{}, nil, err
 		}
 		d.known[key] = dialer
 	}
 	cfg.Dial = dialer.Dial
 	return cfg, dialer, nil
-}
-
-func fileTLS(t config.TLS) mqttcore.FileTLS {
-	return mqttcore.FileTLS{
-		CAFile: t.CAFile, CertFile: t.CertFile, KeyFile: t.KeyFile,
-		ServerName: t.ServerName, MinVersion: t.MinVersion, ALPN: t.ALPN,
-	}
 }
 
 // watcherTask makes a task of the port watcher, which is ready at once.

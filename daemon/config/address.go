@@ -27,16 +27,19 @@ func checkURL(s string) (wrong, write string) {
 		return "", ""
 	}
 	scheme, _, _ := strings.Cut(s, "://")
+	lower := strings.ToLower(scheme)
 	u, err := url.Parse(s)
 	switch {
 	case strings.Contains(s, "@") || err == nil && u.User != nil:
 		return "holds a user name or password", "write username: and password_file: beside it"
 	case scheme == s:
 		return "has no scheme", "write mqtt:// before it, mqtts:// for TLS, or the word embedded"
-	case schemeHints[scheme] != "":
-		return "has the scheme " + scheme, "write " + schemeHints[scheme] + "://"
+	case schemeHints[lower] != "":
+		return "has the scheme " + scheme, "write " + schemeHints[lower] + "://"
 	case err != nil:
 		return "is no URL", example
+	case scheme != lower:
+		return "has the scheme " + printable(scheme), "write " + printable(lower) + "://"
 	}
 	switch u.Scheme {
 	case "mqtt", "mqtts":
@@ -78,6 +81,15 @@ func checkListen(s string) (wrong, write string) {
 func isPort(s string) bool {
 	n, err := strconv.ParseUint(s, 10, 16)
 	return err == nil && n > 0 && s[0] != '0'
+}
+
+// sameAddress reports whether it is plain that two host:port cannot both be listened
+// on. Port 0 is another one each time.
+func sameAddress(a, b string) bool {
+	hostA, portA, errA := net.SplitHostPort(a)
+	hostB, portB, errB := net.SplitHostPort(b)
+	return errA == nil && errB == nil && portA == portB && portA != "0" &&
+		(strings.EqualFold(hostA, hostB) || hostA == "" || hostB == "")
 }
 
 // onLoopback reports whether only this machine can reach a host:port.

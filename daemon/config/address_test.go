@@ -12,3 +12,17 @@ func TestOnLoopback(t *testing.T) {
 		}
 	}
 }
+
+func TestSameAddress(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want bool
+	}{
+		{"127.0.0.1:1883", "127.0.0.1:1883", true}, {":1883", "127.0.0.1:1883", true}, {"LocalHost:1883", "localhost:1883", true},
+		{"127.0.0.1:1883", "127.0.0.1:9884", false}, {"127.0.0.1:1883", "127.0.0.2:1883", false}, {":0", ":0", false}, {"x", "x", false},
+	} {
+		if got := sameAddress(c.a, c.b); got != c.want {
+			t.Errorf("%s and %s: got %v", c.a, c.b, got)
+		}
+	}
+}

@@ -1,9 +1,11 @@
 package config
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -78,7 +80,7 @@ func (d *decoder) judge(field any) *decoder {
 // clock of a machine without a battery may be wrong, and the files may be renewed
 // while umqttd runs.
 func (d *decoder) checkChain(at place, path string, data []byte) bool {
-	count := 0
+	count, announced := 0, bytes.Count(data, []byte("-----BEGIN CERTIFICATE-----"))
 	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type != "CERTIFICATE" {
 			continue
@@ -97,10 +99,15 @@ func (d *decoder) checkChain(at place, path string, data []byte) bool {
 			d.warn(at, path+": a certificate is valid only from "+cert.NotBefore.UTC().Format(time.DateOnly), "look at this machine's clock")
 		}
 	}
-	if count == 0 {
+	switch {
+	case announced == 0:
 		d.fault(at, path+": there is no PEM certificate in it", "write a file that has -----BEGIN CERTIFICATE-----")
+	case count < announced: // package pem passes over what is cut off
+		d.fault(at, fmt.Sprintf("%s: %d of %d certificates are cut off or damaged", path, announced-count, announced), "write the whole file again")
+	default:
+		return true
 	}
-	return count > 0
+	return false
 }
 
 // checkKey looks for a private key that needs no password.

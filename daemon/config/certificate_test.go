@@ -7,10 +7,12 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"io/fs"
 	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -66,11 +68,20 @@ func TestCertificates(t *testing.T) {
 			"a chain with a broken link", `{ca_file: chain.pem}`,
 			"umqttd.yaml:3: broker.tls.ca_file: chain.pem: x509: malformed certificate; write a file of PEM certificates\n",
 		},
+		{
+			"a chain that is cut off", `{ca_file: cut.pem}`,
+			"umqttd.yaml:3: broker.tls.ca_file: cut.pem: 1 of 2 certificates are cut off or damaged; write the whole file again\n",
+		},
+		{
+			"what only the session knows", `{cert_file: good.pem, key_file: comment.key}`,
+			"umqttd.yaml:3: broker.tls: key file comment.key: is encrypted, and nobody is there to type the pass phrase\n",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := folder(t, map[string]string{
 				"umqttd.yaml": "broker:\n  url: mqtts://broker.example.org\n  tls: " + c.tls + "\ndevices:\n  - {name: a, port: /dev/a}\n",
 				"good.pem":    good, "good.key": goodKey, "other.key": otherKey, "expired.pem": expired, "expired.key": expiredKey, "future.pem": future,
+				"cut.pem": good + good[:len(good)/2], "comment.key": "was ENCRYPTED once\n" + goodKey,
 				"both.pem": goodKey + good, "chain.pem": good + "-----BEGIN CERTIFICATE-----\nanVuaw==\n-----END CERTIFICATE-----\n",
 			})
 			if got := said(t, path); got != c.want {
@@ -152,5 +163,29 @@ warning: umqttd.yaml:2: embedded_broker.password_file: users: every user of this
 `, "\n")
 	if got := said(t, path); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// A key that umqttd may not read is a fault that names the file and what to do. To
+// root no file is closed, so the words are looked at as well.
+func TestKeyThatCannotBeRead(t *testing.T) {
+	cert, key := keyPair(t, longAgo, farAhead)
+	path := folder(t, map[string]string{
+		"umqttd.yaml": "broker: {url: \"mqtts://h\", tls: {cert_file: gw.pem, key_file: gw.key}}\ndevices: [{name: a, port: /dev/a}]\n",
+		"gw.pem":      cert, "gw.key": key,
+	})
+	if err := os.Chmod(filepath.Join(filepath.Dir(path), "gw.key"), 0); err != nil {
+		t.Fatal(err)
+	}
+	want := "umqttd.yaml:1: broker.tls.key_file: gw.key: permission denied; let the user that umqttd runs as read it\n"
+	if os.Geteuid() == 0 {
+		want = ""
+	}
+	if got := said(t, path); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	wrong, write := whyNot(&fs.PathError{Op: "open", Path: "gw.key", Err: syscall.EACCES})
+	if wrong != "permission denied" || write != "let the user that umqttd runs as read it" {
+		t.Errorf("said %q; %q", wrong, write)
 	}
 }

@@ -23,6 +23,9 @@ func (d *decoder) check(c *Config, devices []*Device) {
 		d.checkBroker(&dev.Broker)
 	}
 	d.checkUnique(devices)
+	if len(d.faults) == 0 {
+		d.checkSessions(c, devices)
+	}
 	if len(devices) == 0 && len(d.faults) == 0 {
 		d.warn(place{src: d.given[c].src, key: "devices"}, "there is none yet", "write an entry for each board, umqttd ports lists what is plugged in")
 	}
@@ -79,8 +82,14 @@ func (d *decoder) checkEmbedded(c *Config, devices []*Device) {
 	for _, dev := range devices {
 		runs = runs || dev.Broker.URL == Embedded
 	}
-	if runs && e.PasswordFile == "" && !onLoopback(e.Listen) {
+	if !runs {
+		return
+	}
+	if e.PasswordFile == "" && !onLoopback(e.Listen) {
 		d.fault(d.at(&e.Listen), "is reachable from other machines without a password", "write password_file: beside it, or listen on 127.0.0.1")
+	}
+	if h := &c.HTTP; !h.Off && sameAddress(e.Listen, h.Listen) {
+		d.fault(d.at(&h.Listen, &e.Listen), "is the address of embedded_broker.listen too", "write another port")
 	}
 }
 

@@ -36,13 +36,10 @@ func checkGateway(s string) (wrong, write string) {
 
 // checkClientID accepts what MQTT can carry; brokers may accept less.
 func checkClientID(s string) (wrong, write string) {
-	switch {
-	case s == "":
+	if s == "" {
 		return "is empty", "write one, or remove the key for what the board says"
-	case len(s) > maxText:
-		return "is longer than 65535 bytes", "write a shorter one"
 	}
-	return "", ""
+	return checkText(s)
 }
 
 // checkServerName accepts what a certificate can be made for.

@@ -70,7 +70,7 @@ func brokerSection(b *Broker) section {
 		field: b,
 		keys: []key{
 			{"url", text{field: &b.URL, check: checkURL, pattern: urlPattern}, "mqtt://, mqtts://, ws:// or wss:// and a host, or embedded for the broker inside umqttd."},
-			{"username", text{field: &b.Username}, "User name of the session."},
+			{"username", text{field: &b.Username, check: checkText}, "User name of the session."},
 			{"password_file", file{&b.PasswordFile}, "File that holds the password."},
 			{"keepalive", duration{field: &b.KeepAlive, min: time.Second, max: math.MaxUint16 * time.Second, whole: true, off: true}, "How often a silent session shows that it lives; 0s for never."},
 			{"max_inflight", number{&b.MaxInflight, 1, math.MaxUint16}, "QoS 1 messages that may wait for their acknowledgement."},

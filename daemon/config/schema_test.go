@@ -145,7 +145,7 @@ func goodUSB(s string) bool {
 func TestPatternsAcceptWhatChecksAccept(t *testing.T) {
 	values := []string{
 		"", "a", "greenhouse-1", "A.b_c", "10c4", "EA60", "embedded", "mqtt://h", "mqtts://broker.example.org:8883", "ws://h/mqtt?a=b", "wss://[::1]:443/x",
-		"mqtt://[fe80::1%25eth0]", "mqtt://h/", ":0", "127.0.0.1:9884", "[::]:65535", "host:1", "/dev/ttyUSB0", "/dev/pts/3", "/run/my boards/1",
+		"mqtt://[fe80::1%25eth0]", "mqtt://h/", "MQTTS://h", ":0", "127.0.0.1:9884", "[::]:65535", "host:1", "/dev/ttyUSB0", "/dev/pts/3", "/run/my boards/1",
 		"tcp://h:23", "tcp://[::1]:23", "tcp://[fe80::1%eth0]:65535", "tcp://h:023", "udp://:1884", "udp://[::]:1884", "udp://0.0.0.0:1", "sensors/greenhouse/1",
 		"ünï/cödé", strings.Repeat("a", 64),
 	}

@@ -8,6 +8,14 @@ const topicPattern = `[^$+#][^+#]*`
 // maxText is the longest text MQTT can carry, in bytes [MQTT-1.5.3].
 const maxText = 65535
 
+// checkText accepts what fits into one field of a packet.
+func checkText(s string) (wrong, write string) {
+	if len(s) > maxText {
+		return "is longer than 65535 bytes", "write a shorter one"
+	}
+	return "", ""
+}
+
 // checkTopic accepts the name of a topic that an application may publish to.
 // "The wildcard characters ... MUST NOT be used within a Topic Name" [MQTT-4.7.1-1].
 func checkTopic(s string) (wrong, write string) {
