@@ -104,7 +104,7 @@ func New(cfg Config, shared Shared) *Device {
 	datagram := cfg.Port.Kind() == port.KindUDP
 	d.gw = gateway.New(gateway.Config{
 		ClientID: cfg.ClientID, DefaultClientID: cfg.Name,
-		Datagram: datagram, TakeOver: datagram && cfg.Port.Loopback(),
+		Datagram: datagram,
 		RxBuffer: cfg.RxBuffer, MaxFrame: cfg.MaxFrame, MaxInflight: cfg.Session.MaxInflight,
 		Predefined: cfg.Topics, Access: cfg.Access, Limits: cfg.Limits,
 		Claim:   func(id string) gateway.Reason { return shared.Clients.claim(id, cfg.Name) },

@@ -286,33 +286,52 @@ func TestShutdown(t *testing.T) {
 // TestDatagrams shows one node per peer address, and who may take a client id.
 func TestDatagrams(t *testing.T) {
 	one, two := netip.MustParseAddrPort("127.0.0.1:1001"), netip.MustParseAddrPort("127.0.0.1:1002")
-	for _, takeOver := range []bool{true, false} {
-		s := newScript(t, Config{Datagram: true, TakeOver: takeOver})
-		from := func(a netip.AddrPort, p mqttsn.Packet) {
-			s.g.Receive(s.now, a, p.Append(nil))
-			s.collect()
-		}
-		from(one, connectPacket(mqttsn.CleanSession, "b1", 10))
-		first := s.wantCommand("open", OpenSession)
-		s.up(first.Node, false)
-		s.want("CONNACK", connack(mqttsn.Accepted))
-		from(two, connectPacket(mqttsn.CleanSession, "b2", 10))
-		if c := s.wantCommand("open", OpenSession); c.Node == first.Node {
-			t.Fatal("two peers are two nodes")
-		}
-		from(two, connectPacket(mqttsn.CleanSession, "b1", 10))
-		if !takeOver {
-			s.wantCommand("b2 is gone", AbortSession)
-			s.want("b1 is live elsewhere", connack(mqttsn.NotSupported))
-			continue
-		}
-		s.wantCommand("b2 is gone", AbortSession)
-		if c := s.wantCommand("b1 has moved", OpenSession); c.Node != first.Node {
-			t.Fatal("b1 must stay the node it was")
-		}
-		from(one, mqttsn.Packet{Type: mqttsn.PingReq})
-		s.want("its old address is a stranger", mqttsn.Packet{Type: mqttsn.Disconnect})
+	s := newScript(t, Config{Datagram: true})
+	s.boardFrom(one, connectPacket(mqttsn.CleanSession, "b1", 10))
+	first := s.wantCommand("open", OpenSession)
+	s.up(first.Node, false)
+	s.want("CONNACK", connack(mqttsn.Accepted))
+	s.boardFrom(two, connectPacket(mqttsn.CleanSession, "b2", 10))
+	if c := s.wantCommand("open", OpenSession); c.Node == first.Node {
+		t.Fatal("two peers are two nodes")
 	}
+	s.boardFrom(two, connectPacket(mqttsn.CleanSession, "b1", 10))
+	s.wantCommand("b2 is gone", AbortSession)
+	s.want("b1 is live elsewhere", connack(mqttsn.NotSupported))
+	s.advance(15 * time.Second)
+	s.wantCommand("b1 is silent", AbortSession)
+	s.want("and lost", mqttsn.Packet{Type: mqttsn.Disconnect})
+	s.boardFrom(two, connectPacket(mqttsn.CleanSession, "b1", 10))
+	s.wantCommand("now its id is free", OpenSession)
+	s.boardFrom(one, mqttsn.Packet{Type: mqttsn.PingReq})
+	s.want("its old address is a stranger", mqttsn.Packet{Type: mqttsn.Disconnect})
+}
+
+// TestClientIDOfASilentBoard: a board without keepalive holds its id for as
+// long as it answers.
+func TestClientIDOfASilentBoard(t *testing.T) {
+	one, two := netip.MustParseAddrPort("127.0.0.1:1001"), netip.MustParseAddrPort("127.0.0.1:1002")
+	s := newScript(t, Config{Datagram: true})
+	s.boardFrom(one, connectPacket(mqttsn.CleanSession, "b1", 0))
+	s.up(s.wantCommand("open", OpenSession).Node, false)
+	s.want("CONNACK", connack(mqttsn.Accepted))
+	s.advance(time.Hour)
+	ask := func() {
+		s.boardFrom(two, connectPacket(mqttsn.CleanSession, "b1", 0))
+		s.want("is the first one there", mqttsn.Packet{Type: mqttsn.PingReq}, connack(mqttsn.NotSupported))
+	}
+	ask()
+	s.boardFrom(one, mqttsn.Packet{Type: mqttsn.PingResp})
+	s.advance(time.Minute)
+	s.wantIdle("it is")
+	ask()
+	s.advance(challengeTime / 2)
+	ask()
+	s.advance(challengeTime / 2)
+	s.wantCommand("now it is not", AbortSession)
+	s.frames = nil
+	s.boardFrom(two, connectPacket(mqttsn.CleanSession, "b1", 0))
+	s.wantCommand("its id is free", OpenSession)
 }
 
 func TestForwarder(t *testing.T) {

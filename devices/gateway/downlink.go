@@ -45,7 +45,7 @@ func (g *Gateway) NewInbound() *Inbound {
 func (g *Gateway) Deliver(now time.Time, id NodeID, m *Inbound) {
 	g.recycle()
 	n := g.byID[id]
-	if n == nil || !n.opened {
+	if n == nil || !n.mqtt.opened {
 		g.release(id, m, false)
 		return
 	}

@@ -15,6 +15,7 @@ const (
 	handshakeTimeout = 30 * time.Second // for the two will messages
 	portGrace        = 3 * time.Second  // a port gone longer has lost its boards
 	congestionWait   = time.Second      // before a congested board is tried again
+	challengeTime    = 10 * time.Second // to answer when somebody else wants the client id
 	goodbyeInterval  = time.Second      // between two DISCONNECTs nobody asked for
 )
 
@@ -27,8 +28,6 @@ type Config struct {
 	DefaultClientID string
 	// Datagram says that the port is UDP: bare messages, no frames, no credit.
 	Datagram bool
-	// TakeOver lets a CONNECT from another peer take over a live client id.
-	TakeOver bool
 	// RxBuffer is how many bytes the board can take unacknowledged. Zero or
 	// less means no limit.
 	RxBuffer int
@@ -122,7 +121,7 @@ func (g *Gateway) PortOpened(now time.Time) {
 		g.write(now, Peer{}, &mqttsn.Packet{Type: mqttsn.Disconnect}, false)
 	}
 	for _, n := range g.nodes {
-		n.quiet = true
+		n.quiet = n.live()
 		n.request = request{}
 		g.schedule(n)
 	}
@@ -194,7 +193,7 @@ func (g *Gateway) Nodes() []NodeStatus {
 		if n.live() {
 			all = append(all, NodeStatus{
 				ID: n.id, ClientID: n.clientID, Peer: n.peer, Since: n.began, Connected: n.state == active,
-				Broker: n.online, SRTT: n.rtt.srtt, Queued: len(n.queue), InFlight: len(n.dup.inflight),
+				Broker: n.mqtt.online, SRTT: n.rtt.srtt, Queued: len(n.queue), InFlight: len(n.dup.inflight),
 			})
 		}
 	}

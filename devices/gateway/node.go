@@ -33,12 +33,14 @@ type node struct {
 	keepalive time.Duration // Duration of CONNECT; zero means none
 	will      *Will         // stored will, nil for none
 	asked     Will          // the will being asked for
-	lastHeard time.Time
-	began     time.Time // CONNECT received
-	quiet     bool      // nothing valid heard since the port opened: send nothing
 
-	opened bool // the MQTT session was opened and not closed since
-	online bool // the broker is connected
+	lastHeard  time.Time
+	began      time.Time // CONNECT received
+	trying     time.Time // since then the broker is asked for the session; zero when it is not
+	challenged time.Time // since then somebody else wants the client id; zero for nobody
+	quiet      bool      // nothing valid heard since the port opened: send nothing
+
+	mqtt mqttSession
 
 	topics  topicTable
 	dup     duplicates
@@ -92,7 +94,7 @@ func (g *Gateway) schedule(n *node) {
 	switch {
 	case n.state == away:
 	case n.state == connecting:
-		d = n.began.Add(connectTimeout)
+		d = n.trying.Add(connectTimeout)
 	case n.state != active:
 		d = n.began.Add(handshakeTimeout)
 	case n.keepalive > 0:
@@ -101,6 +103,9 @@ func (g *Gateway) schedule(n *node) {
 	if n.live() {
 		if !g.open && !g.lostAt.IsZero() {
 			d = earliest(d, g.lostAt.Add(portGrace))
+		}
+		if !n.challenged.IsZero() {
+			d = earliest(d, n.challenged.Add(challengeTime))
 		}
 		d = earliest(d, n.request.deadline)
 	}
@@ -112,10 +117,14 @@ func (g *Gateway) expire(now time.Time, n *node) {
 	switch {
 	case !g.open && !g.lostAt.IsZero() && !now.Before(g.lostAt.Add(portGrace)):
 		g.end(n, AbortSession, ReasonPortLost)
-	case n.state == connecting && !now.Before(n.began.Add(connectTimeout)):
+	case !n.challenged.IsZero() && !now.Before(n.challenged.Add(challengeTime)):
+		g.end(n, AbortSession, ReasonReplaced)
+	case n.state == connecting && !now.Before(n.trying.Add(connectTimeout)):
 		g.refuse(now, n, mqttsn.Congestion, ReasonOffline)
 	case (n.state == askWillTopic || n.state == askWillMsg) && !now.Before(n.began.Add(handshakeTimeout)):
+		clientID := n.clientID
 		g.end(n, AbortSession, ReasonKeepalive)
+		g.notice(Notice{Kind: BoardRefused, Reason: ReasonKeepalive, ClientID: clientID})
 	case n.state == active && n.keepalive > 0 && !now.Before(n.lastHeard.Add(n.keepalive+n.keepalive/2)):
 		// MQTT-SN 1.2 section 6.13 leaves the tolerance open; 1.5 is MQTT's.
 		peer := n.peer
@@ -134,11 +143,12 @@ func (g *Gateway) end(n *node, how CommandKind, why Reason) {
 		return
 	}
 	wasActive := n.state == active
-	if n.opened {
-		n.opened, n.online = false, false
+	if n.mqtt.opened {
+		n.mqtt = mqttSession{}
 		g.command(Command{Kind: how, Node: n.id})
 	}
 	g.enter(n, away)
+	n.trying, n.challenged, n.quiet = time.Time{}, time.Time{}, false
 	n.request, n.ping, n.pending = request{}, ping{}, n.pending[:0]
 	n.dup.orphan()
 	g.dropReplies(n.peer)

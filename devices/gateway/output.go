@@ -68,13 +68,6 @@ type Command struct {
 	Accepted bool   // ReleaseInbound
 }
 
-// Will is what the broker publishes for a board that is lost.
-type Will struct {
-	Topic, Payload []byte
-	QoS            byte // 0 or 1
-	Retain         bool
-}
-
 // NoticeKind says what a Notice tells.
 type NoticeKind uint8
 
@@ -141,13 +134,14 @@ const (
 	ReasonKeepalive // nothing heard for 1.5 times Duration
 	ReasonPortLost
 	ReasonReplaced // another board on the same wire
+	ReasonConnect  // CONNECT from the board itself
 	ReasonShutdown
 )
 
 var reasonNames = [...]string{
 	"", "malformed", "length", "unknown_type", "unexpected", "unsupported", "invalid_topic", "invalid_topic_id", "forbidden", "too_large",
 	"rate_limit", "congestion", "offline", "unknown_client", "rejected", "client_id_in_use", "too_many_nodes",
-	"by_board", "keepalive", "port_lost", "replaced", "shutdown",
+	"by_board", "keepalive", "port_lost", "replaced", "connect", "shutdown",
 }
 
 func (r Reason) String() string { return reasonNames[r] }

@@ -51,6 +51,9 @@ func (g *Gateway) malformed(now time.Time, peer Peer, p *mqttsn.Packet, err erro
 		case mqttsn.UnknownType:
 			why = ReasonUnknownType
 		case mqttsn.NotProtocol:
+			if n := g.nodes[peer]; n != nil {
+				g.leave(n)
+			}
 			g.refusePeer(now, peer, mqttsn.NotSupported, ReasonUnsupported, string(p.ClientID))
 			return
 		}
@@ -88,7 +91,7 @@ func (g *Gateway) dispatch(now time.Time, n *node, peer Peer, p *mqttsn.Packet) 
 
 // hear notes that n is there, whatever it says.
 func (g *Gateway) hear(now time.Time, n *node) {
-	n.lastHeard = now
+	n.lastHeard, n.challenged = now, time.Time{}
 	if n.quiet {
 		n.quiet = false
 		g.makeReady(n)

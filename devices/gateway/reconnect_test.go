@@ -82,3 +82,133 @@ func TestKeepaliveBeginsWithConnack(t *testing.T) {
 	s.advance(1)
 	s.want("lost", mqttsn.Packet{Type: mqttsn.Disconnect})
 }
+
+// TestRepeatedConnect: a CONNECT whose answer takes long is sent again. The
+// broker is asked once, and what counts is what the board said last.
+func TestRepeatedConnect(t *testing.T) {
+	s := newScript(t, Config{})
+	s.board(connectPacket(mqttsn.CleanSession, "b1", 0))
+	c := s.wantCommand("open", OpenSession)
+	s.advance(time.Second)
+	s.board(connectPacket(mqttsn.CleanSession|mqttsn.WantSession, "b1", 2))
+	s.wantIdle("it is being opened")
+	s.up(c.Node, false)
+	s.want("connected", mqttsn.Packet{Type: mqttsn.ConnAck, HasSession: true})
+	s.advance(3 * time.Second)
+	s.want("and its keepalive counts", mqttsn.Packet{Type: mqttsn.Disconnect})
+}
+
+// TestRepeatedConnectWithWill: the will is asked for again, since the board may
+// be another program now; the broker is asked anew only if it is another will.
+func TestRepeatedConnectWithWill(t *testing.T) {
+	s := newScript(t, Config{})
+	ask := func(message string) {
+		s.t.Helper()
+		s.board(connectPacket(mqttsn.Will|mqttsn.CleanSession, "b1", 10))
+		s.want("ask", mqttsn.Packet{Type: mqttsn.WillTopicReq})
+		s.board(willTopic(0, "w"))
+		s.want("ask", mqttsn.Packet{Type: mqttsn.WillMsgReq})
+		s.board(willMsg(message))
+	}
+	ask("m")
+	s.wantCommand("open", OpenSession)
+	for range 4 {
+		s.advance(time.Second)
+		ask("m")
+		s.wantIdle("the same session")
+	}
+	s.advance(time.Second)
+	s.want("5 s are 5 s", connack(mqttsn.Congestion))
+	s.wantCommand("given up", AbortSession)
+
+	ask("m")
+	s.wantCommand("open", OpenSession)
+	ask("another")
+	c := s.wantCommand("open with the other will", OpenSession)
+	if string(c.Will.Payload) != "another" {
+		t.Fatalf("will %+v", c.Will)
+	}
+	s.up(c.Node, false)
+	s.want("connected", connack(mqttsn.Accepted))
+}
+
+// TestBrokerAnswersDuringTheWillHandshake: whichever ends first, the board is
+// connected when both have.
+func TestBrokerAnswersDuringTheWillHandshake(t *testing.T) {
+	s := newScript(t, Config{})
+	handshake := func() {
+		s.board(connectPacket(mqttsn.Will, "b1", 10))
+		s.want("ask", mqttsn.Packet{Type: mqttsn.WillTopicReq})
+		s.board(willTopic(0, "w"))
+		s.want("ask", mqttsn.Packet{Type: mqttsn.WillMsgReq})
+	}
+	handshake()
+	s.board(willMsg("m"))
+	id := s.wantCommand("open", OpenSession).Node
+	handshake()
+	s.up(id, false)
+	s.wantIdle("the board is not ready")
+	s.board(willMsg("m"))
+	s.want("connected", connack(mqttsn.Accepted))
+
+	handshake()
+	s.g.SessionRefused(s.now, id, 5)
+	s.collect()
+	s.want("the broker does not want it", connack(mqttsn.NotSupported))
+	s.wantCommand("over", AbortSession)
+}
+
+// TestConnackLost: the same CONNECT again, and nothing was done in between. It
+// is answered again, and the broker does not notice.
+func TestConnackLost(t *testing.T) {
+	s := newScript(t, Config{})
+	again := connectPacket(mqttsn.CleanSession, "b1", 10)
+	s.connect(mqttsn.CleanSession)
+	s.board(again)
+	s.want("at once", connack(mqttsn.Accepted))
+	s.wantNotice("said", BoardDisconnected, ReasonConnect)
+	s.wantIdle("the MQTT session is as good as new")
+	s.board(subscribe(0, 1, "a/b"))
+	s.wantCommand("now it is used", SubscribeFilter)
+	s.board(again)
+	s.wantCommand("and must not be found again", OpenSession)
+}
+
+// TestSessionPresentIsTold: what the broker knew, or what was done since.
+func TestSessionPresentIsTold(t *testing.T) {
+	s := newScript(t, Config{})
+	s.board(connectPacket(mqttsn.WantSession, "b1", 10))
+	s.up(s.wantCommand("open", OpenSession).Node, false)
+	none := mqttsn.Packet{Type: mqttsn.ConnAck, HasSession: true}
+	s.want("a new session", none)
+	s.board(connectPacket(mqttsn.WantSession, "b1", 10))
+	s.want("CONNACK was lost; still nobody subscribed", none)
+	s.board(subscribe(0, 1, "a/b"))
+	s.subscribed(s.wantCommand("subscribe", SubscribeFilter), Granted, 0)
+	s.frames = nil
+	s.board(connectPacket(mqttsn.WantSession, "b1", 10))
+	s.want("now somebody has", mqttsn.Packet{Type: mqttsn.ConnAck, HasSession: true, SessionPresent: true})
+}
+
+// TestRefusedConnectEndsTheSession: CONNECT begins anew even if it comes to nothing.
+func TestRefusedConnectEndsTheSession(t *testing.T) {
+	other := connectPacket(0, "b1", 10)
+	for what, body := range map[string][]byte{
+		"client id":        (&mqttsn.Packet{Type: mqttsn.Connect, ClientID: []byte("\xff")}).Append(nil),
+		"claimed":          (&mqttsn.Packet{Type: mqttsn.Connect, ClientID: []byte("taken")}).Append(nil),
+		"another protocol": append([]byte{8, 4, 0, 2}, other.Append(nil)[4:]...),
+	} {
+		s := newScript(t, Config{Claim: func(id string) Reason {
+			if id == "taken" {
+				return ReasonClientIDInUse
+			}
+			return NoReason
+		}})
+		s.connect(0)
+		s.raw(body)
+		s.wantCommand(what, AbortSession)
+		s.want(what, connack(mqttsn.NotSupported))
+		s.board(mqttsn.Packet{Type: mqttsn.PingReq})
+		s.want("it is nobody now", mqttsn.Packet{Type: mqttsn.Disconnect})
+	}
+}

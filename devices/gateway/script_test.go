@@ -84,6 +84,12 @@ func (s *script) board(ps ...mqttsn.Packet) {
 	}
 }
 
+// boardFrom sends a datagram from addr.
+func (s *script) boardFrom(addr netip.AddrPort, p mqttsn.Packet) {
+	s.g.Receive(s.now, addr, p.Append(nil))
+	s.collect()
+}
+
 func (s *script) raw(body []byte) {
 	s.g.Receive(s.now, netip.AddrPort{}, body)
 	s.collect()

@@ -43,6 +43,7 @@ func (g *Gateway) subscribe(now time.Time, n *node, p *mqttsn.Packet) {
 		return
 	}
 	g.token++
+	n.mqtt.used = true
 	s.token = g.token
 	n.pending = append(n.pending, s)
 	kind := SubscribeFilter
@@ -63,7 +64,7 @@ func (g *Gateway) judgeFilter(n *node, filter []byte, p *mqttsn.Packet) (mqttsn.
 		return mqttsn.Accepted, NoReason
 	case p.Type == mqttsn.Subscribe && !g.cfg.Access.maySubscribe(filter):
 		return mqttsn.NotSupported, ReasonForbidden
-	case !n.online:
+	case !n.mqtt.online:
 		return mqttsn.Congestion, ReasonOffline
 	case len(n.pending) >= maxPending:
 		return mqttsn.Congestion, ReasonCongestion

@@ -71,12 +71,13 @@ func (g *Gateway) publish(now time.Time, n *node, p *mqttsn.Packet) {
 		g.local(now, n, p, name)
 		return
 	}
-	if p.Flags.QoS() == 0 && !n.online {
+	if p.Flags.QoS() == 0 && !n.mqtt.online {
 		g.drop(n, ReasonOffline, p)
 		return
 	}
 	g.notice(Notice{Kind: MessageReceived, Node: n.id, QoS: int8(p.Flags.QoS()), Size: len(p.Data), Topic: name, Payload: p.Data})
 	g.token++
+	n.mqtt.used = true
 	if p.Flags.QoS() == 1 {
 		n.dup.inflight = append(n.dup.inflight, inflight{fingerprint: print, token: g.token, received: now, answer: true})
 	}
