@@ -3,6 +3,7 @@ package gateway
 import (
 	"hash/maphash"
 	"slices"
+	"slices"
 	"time"
 )
 
@@ -46,9 +47,10 @@ func (d *duplicates) fingerprint(msgID, topicID uint16, idType uint8, payload []
 	return fingerprint{msgID, topicID, idType, maphash.Bytes(d.seed, payload)}
 }
 
-// findInflight returns the message in flight with that fingerprint, or nil.
+// findInflight returns the message in flight with that fingerprint, or nil. Of
+// two it is the later one: a board that rebooted may have said the same before.
 func (d *duplicates) findInflight(f fingerprint) *inflight {
-	for i := range d.inflight {
+	for i := range slices.Backward(d.inflight) {
 		if d.inflight[i].fingerprint == f {
 			return &d.inflight[i]
 		}

@@ -212,3 +212,22 @@ func TestRefusedConnectEndsTheSession(t *testing.T) {
 		s.want("it is nobody now", mqttsn.Packet{Type: mqttsn.Disconnect})
 	}
 }
+
+// TestSameMessageBeforeAndAfterReboot: two messages that look alike are two, and
+// the PUBACK is that of the one which this session sent.
+func TestSameMessageBeforeAndAfterReboot(t *testing.T) {
+	const flags = mqttsn.QoS1 | mqttsn.Flags(mqttsn.PredefinedID)
+	s := newScript(t, Config{Predefined: map[uint16]string{1: "a"}})
+	s.connect(0)
+	s.board(publish(flags, 1, 1, "boot"))
+	before := s.wantCommand("published", PublishMessage)
+	s.board(connectPacket(0, "b1", 10))
+	s.want("rebooted", connack(mqttsn.Accepted))
+	s.board(publish(flags, 1, 1, "boot"))
+	after := s.wantCommand("published", PublishMessage)
+	s.board(publish(flags|mqttsn.DUP, 1, 1, "boot"))
+	s.published(before)
+	s.wantIdle("this is not the one")
+	s.published(after)
+	s.want("this is", puback(1, 1, mqttsn.Accepted))
+}
