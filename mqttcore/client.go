@@ -21,8 +21,7 @@ type Client struct {
 
 	// Shared: mu.
 	mu     sync.Mutex
-	work   sync.Cond // of mu: the writer waits here for work
-	change sync.Cond // of mu: all others wait here, for anything
+	change sync.Cond // of mu: whoever waits, waits for a change of something below
 	cfg    Config    // the session part changes between Runs
 	engine engine
 	inbox  inbox
@@ -31,8 +30,8 @@ type Client struct {
 	link  *link       // nil: no connection
 	timer *time.Timer // calls alarm
 	armed time.Time   // when it fires; zero: it does not
-	waits int         // blocking calls
-	runs  int         // calls of Run so far
+	waits int32       // blocking calls
+	runs  uint32      // calls of Run so far
 
 	running    bool // Run has not returned
 	ending     bool // and is about to, or shall
@@ -41,10 +40,9 @@ type Client struct {
 	writing    bool // somebody has the right to write to the socket
 	calling    bool // somebody runs the hooks
 	delivering bool // a goroutine runs the handlers
+	paused     bool // the reader waits for room in the inbox
 
 	cancelDial context.CancelFunc // nil: no dial is under way
-	writer     sync.WaitGroup     // the writer
-	delivery   sync.WaitGroup     // the goroutine that runs the handlers
 }
 
 // New returns a client that does nothing yet: see [Client.Run]. It fails if
@@ -55,7 +53,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{cfg: cfg}
-	c.work.L, c.change.L = &c.mu, &c.mu
+	c.change.L = &c.mu
 	c.engine.cfg = &c.cfg
 	c.deliverFn = c.deliver
 	return c, nil

@@ -20,10 +20,9 @@ type Config struct {
 	// attempt, with a context that ends after ConnectTimeout.
 	Dial func(ctx context.Context) (net.Conn, error)
 
-	ClientID     string        // UTF-8; empty lets the broker choose, with CleanSession only
-	CleanSession bool          // false: the broker keeps the session while we are away
-	KeepAlive    time.Duration // whole seconds, rounded up, at most 65,535 s; 0 is 30 s, negative is off
-	Will         *Message      // published by the broker if the connection ends without Disconnect; nil is none
+	ClientID  string        // UTF-8; empty lets the broker choose, with CleanSession only
+	KeepAlive time.Duration // whole seconds, rounded up, at most 65,535 s; 0 is 30 s, negative is off
+	Will      *Message      // published by the broker if the connection ends without Disconnect; nil is none
 
 	Username string // empty is none
 	// Password is called for every attempt, so that it may come from a file
@@ -31,6 +30,7 @@ type Config struct {
 	// attempt.
 	Password func() ([]byte, error)
 
+	CleanSession bool // false: the broker keeps the session while we are away
 	// SessionLost says what happens to messages that were sent, but not
 	// acknowledged, when the broker comes back without the session.
 	SessionLost SessionLostPolicy

@@ -2,17 +2,22 @@ package mqttcore
 
 import "time"
 
-// accept puts a received message into the inbox. It waits for room if it must,
-// and reports false if the link died meanwhile. The caller holds mu, which is
-// released during the wait.
-func (c *Client) accept(l *link, now time.Time, in *inbound) bool {
+// accept puts a message received now into the inbox. It waits for room if it
+// must, and returns what time it is then. The caller holds mu, which is
+// released during the wait, and looks whether the link is still alive.
+func (c *Client) accept(l *link, now time.Time, in *inbound) time.Time {
 	size := len(in.Topic) + len(in.Payload)
 	if in.QoS == 0 && c.inbox.full(&c.cfg, size, 1) {
 		c.engine.count.InboxDropped++
-		return true
+		return now
 	}
-	if !c.makeRoom(l, size) {
-		return false
+	later := now
+	if c.crowded(size) {
+		c.makeRoom(l, size)
+		later = time.Now()
+	}
+	if l.dead {
+		return later
 	}
 	it := newItem(itemInbound)
 	it.text = append(append(it.text, in.Topic...), in.Payload...)
@@ -23,27 +28,25 @@ func (c *Client) accept(l *link, now time.Time, in *inbound) bool {
 	c.inbox.push(it)
 	if !c.delivering {
 		c.delivering = true
-		c.delivery.Add(1)
 		go c.deliverFn()
 	}
-	return true
+	return later
 }
 
-// makeRoom waits until a message of size bytes fits into the inbox.
-func (c *Client) makeRoom(l *link, size int) bool {
-	if !c.crowded(size) {
-		return !l.dead
-	}
+// makeRoom waits until a message of size bytes fits into the inbox, or the
+// link is dead.
+func (c *Client) makeRoom(l *link, size int) {
 	c.engine.count.InboxPauses++
 	c.engine.keepalive.pause(time.Now(), true)
 	c.leave() // what came before this message is not held up by it
 	c.callHooks()
 	c.mu.Lock()
+	c.paused = true
 	for !l.dead && c.engine.phase == online && c.crowded(size) {
 		c.change.Wait()
 	}
+	c.paused = false
 	c.engine.keepalive.pause(time.Now(), false)
-	return !l.dead
 }
 
 // crowded reports whether the reader has to wait before a message of size
@@ -62,15 +65,17 @@ func (c *Client) crowded(size int) bool {
 
 // deliver runs handlers until the inbox is empty or Run ends.
 func (c *Client) deliver() {
-	defer c.delivery.Done()
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	for !c.ending {
 		it := c.inbox.pop()
 		if it == nil {
 			break
 		}
 		routes := c.routes
-		c.change.Broadcast()
+		if c.paused {
+			c.change.Broadcast()
+		}
 		c.mu.Unlock()
 		handled := c.handle(routes, it)
 		c.mu.Lock()
@@ -85,7 +90,7 @@ func (c *Client) deliver() {
 		c.mu.Lock()
 	}
 	c.delivering = false
-	c.mu.Unlock()
+	c.change.Broadcast()
 }
 
 // handle gives a message to every handler whose filter it matches, and

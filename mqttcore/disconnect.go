@@ -10,7 +10,7 @@ import (
 const goodbyeTimeout = time.Second
 
 // haltRun makes the given call of Run return, if it has not.
-func (c *Client) haltRun(run int) {
+func (c *Client) haltRun(run uint32) {
 	c.mu.Lock()
 	current := c.running && c.runs == run
 	c.mu.Unlock()

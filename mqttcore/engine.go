@@ -33,20 +33,20 @@ type engine struct {
 	sessionPresent bool // as in the last CONNACK
 	starved        bool // no packet identifier is free: only an answer helps
 	closed         bool
+	connackSlow    uint8 // CONNACKs in a row that did not come in time
+	ids            ids
+	unseen         int32 // publishes among events: they hold their place in the queue
 
-	connect     []byte    // CONNECT, until it is taken
-	connackBy   time.Time // zero until CONNECT is written
-	connackSlow int       // CONNACKs in a row that did not come in time
+	connect   []byte    // CONNECT, until it is taken
+	connackBy time.Time // zero until CONNECT is written
 
 	out       outgoing
 	requests  requests
-	ids       ids
 	acks      acks
 	keepalive keepalive
 
 	events  list // finished items and states, for the hooks
 	settled list // finished items somebody waits for
-	unseen  int  // publishes among events: they hold their place in the queue
 
 	count   Counters
 	pingRTT time.Duration // of the last PINGREQ
@@ -103,7 +103,7 @@ func (e *engine) publish(now time.Time, m *Message, token uint64, w *waiter) err
 		return ErrNotConnected
 	case size > e.cfg.MaxQueuedBytes:
 		return fmt.Errorf("%w: message of %d bytes, over MaxQueuedBytes", ErrInvalid, size)
-	case e.out.queue.n+e.unseen >= e.cfg.MaxQueued || e.out.bytes+size > e.cfg.MaxQueuedBytes:
+	case e.out.queue.n+int(e.unseen) >= e.cfg.MaxQueued || e.out.bytes+size > e.cfg.MaxQueuedBytes:
 		return ErrQueueFull
 	}
 	it := newItem(itemPublish)
@@ -205,7 +205,7 @@ func (e *engine) tick(now time.Time) error {
 	case e.phase == connecting && !e.connackBy.IsZero() && !now.Before(e.connackBy):
 		// A broker that needs long to load a large session must not be asked
 		// for it again and again, each time too early: wait longer next time.
-		e.connackSlow++
+		e.connackSlow = min(e.connackSlow+1, maxConnackSlow)
 		return ErrConnackTimeout
 	case e.phase == online && e.keepalive.tick(now):
 		return ErrPingTimeout
@@ -213,10 +213,12 @@ func (e *engine) tick(now time.Time) error {
 	return nil
 }
 
-// connackWait returns how long CONNACK may take: up to eight times the
-// configured time.
+// maxConnackSlow is how often the time for CONNACK is doubled.
+const maxConnackSlow = 3
+
+// connackWait returns how long CONNACK may take.
 func (e *engine) connackWait() time.Duration {
-	return e.cfg.ConnectTimeout << min(e.connackSlow, 3)
+	return e.cfg.ConnectTimeout << e.connackSlow
 }
 
 // abandon ends somebody's wait for an item. What was never sent is withdrawn,

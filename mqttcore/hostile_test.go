@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -261,6 +262,13 @@ func TestTrap50_NothingIsAllocatedForAnIdleConnection(t *testing.T) {
 				r.serving, r.delivering, e.out.queue.n, e.events.n, e.acks.ring)
 		}
 	})
+}
+
+// The next size that the runtime has is 128 bytes more, ten thousand times.
+func TestTrap50_TheClientFitsItsSizeClass(t *testing.T) {
+	if size := reflect.TypeFor[Client]().Size(); size > 888 {
+		t.Errorf("Client has %d bytes, want at most 888", size)
+	}
 }
 
 func TestTrap53_TheQueueIsBounded(t *testing.T) {

@@ -8,7 +8,7 @@ package mqttcore
 // searched once in a long run of identifiers, not for each.
 type ids struct {
 	last  uint16 // handed out last
-	clear int    // identifiers behind last that are known to be unused
+	clear uint16 // identifiers behind last that are known to be unused
 }
 
 const (

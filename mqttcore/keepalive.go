@@ -18,11 +18,11 @@ type keepalive struct {
 	span     time.Duration // drawn from interval
 	due      bool          // the writer shall send a PINGREQ
 	paused   bool          // the reader does not read: silence proves nothing
+	pings    int32         // without PINGRESP
 
 	written time.Time // last
 	heard   time.Time // last
-	pings   int       // without PINGRESP
-	asked   time.Time // when the oldest of these was written; zero while the writer has it
+	asked   time.Time // when the oldest ping without answer was written; zero while the writer has it
 }
 
 // start begins a connection, once CONNACK is there.

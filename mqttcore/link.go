@@ -27,7 +27,6 @@ func (c *Client) kill(l *link, cause error) {
 	if !l.parted {
 		l.err = cause
 	}
-	c.work.Signal()
 	c.change.Broadcast()
 	c.mu.Unlock()
 	_ = l.conn.Close() // there is nothing to do about it

@@ -265,6 +265,38 @@ func TestTrap03_WaitingHandlerBehindAFullInboxAndAFullWindow(t *testing.T) {
 	})
 }
 
+// What stands behind a message in the reader's buffer is as late as that message.
+func TestTrap04_PausedReaderKnowsWhatTimeItIs(t *testing.T) {
+	bubble(t, fakebroker.Config{}, func(t *testing.T, b *fakebroker.Broker) {
+		r := start(t, b, Config{
+			KeepAlive: 20 * time.Second, Rand: func() float64 { return 0.5 }, // a ping every 15 s
+			MaxInbox: 1, OnMessage: func(Delivery) { time.Sleep(305 * time.Second) },
+		})
+		conn := b.Welcome(false)
+		r.waitOnline()
+		flood := packet.AppendPingresp(nil)
+		for range 3 {
+			m := message("t", "", 0, 0)
+			m.QoS, m.ID = 1, 1
+			flood = append(m.Append(nil), flood...)
+		}
+		conn.SendRaw(flood) // the third message waits for 305 s, and the PINGRESP with it
+		for range 20 {
+			conn.Want("PINGREQ")
+		}
+		time.Sleep(6 * time.Second)
+		for range 19 {
+			conn.Pingresp()
+		}
+		if s := r.lastState(); s.Kind != Connected {
+			t.Errorf("state %+v", s)
+		}
+		if s := r.Stats(); s.Received != 3 || s.UnknownAcks != 0 {
+			t.Errorf("counted %+v", s)
+		}
+	})
+}
+
 func TestTrap04_PausedReaderNoticesADeadLink(t *testing.T) {
 	bubble(t, fakebroker.Config{}, func(t *testing.T, b *fakebroker.Broker) {
 		proceed := make(chan struct{})

@@ -53,8 +53,8 @@ func (c *Client) receiveAll(l *link, in *readBuffer, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		if m.ok && !c.accept(l, now, &m) {
-			return nil
+		if m.ok {
+			now = c.accept(l, now, &m)
 		}
 		if waited && c.engine.phase == online {
 			l.since = now

@@ -46,7 +46,7 @@ func (c *Client) Run(ctx context.Context) error {
 }
 
 // begin marks the client as running and returns the number of the run.
-func (c *Client) begin() (int, error) {
+func (c *Client) begin() (uint32, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -67,14 +67,13 @@ func (c *Client) begin() (int, error) {
 // end leaves the client as New did, but for what waits to be sent.
 func (c *Client) end() {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.timer.Stop()
 	c.armed = time.Time{}
 	c.abandonWaits(ErrStopping)
-	c.mu.Unlock()
-	c.delivery.Wait()
-
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	for c.delivering {
+		c.change.Wait()
+	}
 	// A QoS 1 message in the inbox has not been acknowledged: the broker keeps
 	// it. A QoS 0 message is gone.
 	c.inbox.drop(func(it *item) bool {
@@ -118,12 +117,11 @@ func (c *Client) connection(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	c.read(l)
-	c.writer.Wait()
-	now := time.Now()
 	c.mu.Lock()
-	for c.writing {
-		c.change.Wait() // a Disconnect is in the middle of it
+	for c.serving || c.writing {
+		c.change.Wait() // for the writer, or a Disconnect that is in the middle of it
 	}
+	now := time.Now()
 	c.engine.lost(now)
 	c.link = nil
 	c.leave()

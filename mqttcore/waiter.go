@@ -39,7 +39,9 @@ func (c *Client) await(ctx context.Context, accept func(now time.Time, w *waiter
 		return 0, err
 	}
 	c.waits++
-	c.change.Broadcast() // a paused reader may have to read on: see inbox
+	if c.paused {
+		c.change.Broadcast() // the reader may have to read on: see inbox
+	}
 	c.leave()
 
 	var o outcome

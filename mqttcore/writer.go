@@ -17,10 +17,9 @@ func (c *Client) stir() {
 	switch {
 	case c.asleep:
 		c.asleep = false
-		c.work.Signal()
+		c.change.Broadcast()
 	case !c.serving && c.link != nil && !c.link.dead:
 		c.serving = true
-		c.writer.Add(1)
 		go c.serve()
 	}
 }
@@ -28,7 +27,6 @@ func (c *Client) stir() {
 // serve is the writer. It writes what is due and watches the deadlines, until
 // the link is dead or there was nothing to write for a while.
 func (c *Client) serve() {
-	defer c.writer.Done()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	l := c.link
@@ -55,11 +53,13 @@ func (c *Client) serve() {
 			break
 		}
 		c.arm(worked.Add(linger))
-		c.asleep = true
-		c.work.Wait()
+		for c.asleep = true; c.asleep && !l.dead; {
+			c.change.Wait()
+		}
 		c.asleep = false
 	}
 	c.serving = false
+	c.change.Broadcast()
 }
 
 // write writes what is due, as much as fits into one buffer, in one go. An
