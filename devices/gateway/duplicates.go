@@ -3,7 +3,6 @@ package gateway
 import (
 	"hash/maphash"
 	"slices"
-	"slices"
 	"time"
 )
 
