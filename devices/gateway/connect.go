@@ -109,7 +109,7 @@ func (g *Gateway) begin(now time.Time, n *node, p *mqttsn.Packet) {
 	n.clean = clean
 	n.extended = p.Flags.Has(mqttsn.WantSession)
 	n.keepalive = time.Duration(p.Duration) * time.Second
-	n.began, n.quiet = now, false
+	n.began, n.gone, n.quiet = now, 0, false
 	n.request, n.ping, n.pending = request{}, ping{}, n.pending[:0]
 	n.topics.unlearn()
 	n.dup.orphan()

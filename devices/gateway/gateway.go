@@ -57,7 +57,7 @@ type Gateway struct {
 	names      map[uint16][]byte // id to name
 
 	open   bool      // the port is open
-	lostAt time.Time // when it was lost, while nodes still wait for it
+	lostAt time.Time // when it was lost; zero if it is open or never was
 
 	nodes    map[Peer]*node
 	clients  map[string]*node // also those that are away, with CleanSession=0
@@ -122,13 +122,17 @@ func (g *Gateway) PortOpened(now time.Time) {
 	}
 	for _, n := range g.nodes {
 		n.quiet = n.live()
+		if !g.lostAt.IsZero() {
+			n.gone += now.Sub(g.lostAt)
+		}
 		n.request = request{}
 		g.schedule(n)
 	}
+	g.lostAt = time.Time{}
 }
 
-// PortLost says that the port is gone. Its boards are given portGrace to come
-// back before their sessions end.
+// PortLost says that the port is gone. Its boards are given portGrace to be
+// heard again before their sessions end.
 func (g *Gateway) PortLost(now time.Time) {
 	g.open, g.lostAt = false, now
 	for _, n := range g.nodes {

@@ -35,10 +35,11 @@ type node struct {
 	asked     Will          // the will being asked for
 
 	lastHeard  time.Time
-	began      time.Time // CONNECT received
-	trying     time.Time // since then the broker is asked for the session; zero when it is not
-	challenged time.Time // since then somebody else wants the client id; zero for nobody
-	quiet      bool      // nothing valid heard since the port opened: send nothing
+	gone       time.Duration // how long the port was away since the node was heard, but for the present absence
+	began      time.Time     // CONNECT received
+	trying     time.Time     // since then the broker is asked for the session; zero when it is not
+	challenged time.Time     // since then somebody else wants the client id; zero for nobody
+	quiet      bool          // nothing valid heard since the port opened: send nothing
 
 	mqtt mqttSession
 
@@ -101,9 +102,7 @@ func (g *Gateway) schedule(n *node) {
 		d = n.lastHeard.Add(n.keepalive + n.keepalive/2)
 	}
 	if n.live() {
-		if !g.open && !g.lostAt.IsZero() {
-			d = earliest(d, g.lostAt.Add(portGrace))
-		}
+		d = earliest(d, g.lossDeadline(n))
 		if !n.challenged.IsZero() {
 			d = earliest(d, n.challenged.Add(challengeTime))
 		}
@@ -112,10 +111,20 @@ func (g *Gateway) schedule(n *node) {
 	g.timers.set(n, d)
 }
 
+// lossDeadline returns when n is lost with its port, zero while that is open.
+// Absences add up until n is heard: a port that opens and fails at once is gone.
+func (g *Gateway) lossDeadline(n *node) time.Time {
+	if g.lostAt.IsZero() {
+		return time.Time{}
+	}
+	return g.lostAt.Add(portGrace - n.gone)
+}
+
 // expire does what is due for n at now, and sets its timer anew.
 func (g *Gateway) expire(now time.Time, n *node) {
+	lost := g.lossDeadline(n)
 	switch {
-	case !g.open && !g.lostAt.IsZero() && !now.Before(g.lostAt.Add(portGrace)):
+	case !lost.IsZero() && !now.Before(lost):
 		g.end(n, AbortSession, ReasonPortLost)
 	case !n.challenged.IsZero() && !now.Before(n.challenged.Add(challengeTime)):
 		g.end(n, AbortSession, ReasonReplaced)

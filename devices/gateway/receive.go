@@ -91,7 +91,7 @@ func (g *Gateway) dispatch(now time.Time, n *node, peer Peer, p *mqttsn.Packet) 
 
 // hear notes that n is there, whatever it says.
 func (g *Gateway) hear(now time.Time, n *node) {
-	n.lastHeard, n.challenged = now, time.Time{}
+	n.lastHeard, n.gone, n.challenged = now, 0, time.Time{}
 	if n.quiet {
 		n.quiet = false
 		g.makeReady(n)
