@@ -31,7 +31,7 @@ func (c *Client) dial(ctx context.Context) (*link, error) {
 	}
 	conn, err := c.cfg.Dial(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("mqttcore: dial: %w", err)
+		return nil, err // Dialer says where it was going
 	}
 	l := &link{conn: conn}
 	c.mu.Lock()
