@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/umqttd/umqttd/devices/port/porttest"
 )
 
 var (
@@ -105,7 +107,7 @@ func TestFindByPath(t *testing.T) {
 }
 
 func TestFindLinkToAPty(t *testing.T) {
-	_, path := newPTY(t)
+	_, path := porttest.NewPTY(t)
 	link := filepath.Join(t.TempDir(), "board")
 	if err := os.Symlink(path, link); err != nil {
 		t.Fatal(err)

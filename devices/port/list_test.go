@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/umqttd/umqttd/devices/port/porttest"
 )
 
 func TestListShowsHardwareInOrder(t *testing.T) {
@@ -88,7 +90,7 @@ func TestListWithoutSysfs(t *testing.T) {
 }
 
 func TestHoldersOfAPty(t *testing.T) {
-	_, path := newPTY(t)
+	_, path := porttest.NewPTY(t)
 	if h := (Finder{}).holders(path)[path]; h != nil {
 		t.Errorf("nobody has it open, got %v", h)
 	}

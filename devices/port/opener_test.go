@@ -7,10 +7,12 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+
+	"github.com/umqttd/umqttd/devices/port/porttest"
 )
 
 func TestSecondOpenIsBusy(t *testing.T) {
-	_, path := newPTY(t)
+	_, path := porttest.NewPTY(t)
 	link := t.TempDir() + "/board"
 	if err := os.Symlink(path, link); err != nil {
 		t.Fatal(err)
@@ -37,7 +39,7 @@ func TestSecondOpenIsBusy(t *testing.T) {
 // A port that the driver has not let go of is not opened again: open(2) would
 // hang as long as the close does.
 func TestPortBeingClosedIsBusy(t *testing.T) {
-	_, path := newPTY(t)
+	_, path := porttest.NewPTY(t)
 	o := &Opener{}
 	tty := open(t, o, path, Spec{})
 	release := make(chan struct{})
@@ -73,7 +75,7 @@ func TestPortBeingClosedIsBusy(t *testing.T) {
 // Read or Write freed by Close has no 30 s to spare.
 func TestUsersAreGoneBeforeTheDescriptorIsClosed(t *testing.T) {
 	for i := range 3 {
-		_, path := newPTY(t)
+		_, path := porttest.NewPTY(t)
 		o := &Opener{}
 		tty := open(t, o, path, Spec{})
 		user := []*sync.Mutex{&tty.rmu, &tty.wmu, &tty.qmu}[i]
@@ -94,7 +96,7 @@ func TestUsersAreGoneBeforeTheDescriptorIsClosed(t *testing.T) {
 }
 
 func TestOpenGivenUp(t *testing.T) {
-	_, path := newPTY(t)
+	_, path := porttest.NewPTY(t)
 	o := &Opener{}
 	done, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -122,7 +124,7 @@ func TestManyPortsWithHighDescriptors(t *testing.T) {
 	var boards []*os.File
 	var ttys []*TTY
 	for range 200 {
-		board, path := newPTY(t)
+		board, path := porttest.NewPTY(t)
 		tty := open(t, o, path, Spec{})
 		onDescriptor(t, tty, func(fd int) {
 			if fd < 1024 {

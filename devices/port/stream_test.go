@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"testing"
 	"time"
+
+	"github.com/umqttd/umqttd/devices/port/porttest"
 )
 
 // everyStream runs f with each kind of stream and the other end of it.
@@ -248,7 +250,7 @@ func BenchmarkEchoTCP(b *testing.B) {
 
 // BenchmarkOpenPTY is opening and closing a port, with all its ioctls.
 func BenchmarkOpenPTY(b *testing.B) {
-	_, path := newPTY(b)
+	_, path := porttest.NewPTY(b)
 	o := &Opener{}
 	b.ReportAllocs()
 	for b.Loop() {

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/umqttd/umqttd/devices/port/porttest"
 )
 
 // open opens path as a port, and closes it at the end of the test.
@@ -38,7 +40,7 @@ func wait(t testing.TB, o *Opener) {
 
 func openPTY(t testing.TB, spec Spec) (board *os.File, tty *TTY) {
 	t.Helper()
-	board, path := newPTY(t)
+	board, path := porttest.NewPTY(t)
 	return board, open(t, &Opener{}, path, spec)
 }
 
@@ -106,7 +108,7 @@ func TestBytesGoBothWaysUnchanged(t *testing.T) {
 }
 
 func TestOpenTurnsHUPCLOff(t *testing.T) {
-	_, path := newPTY(t)
+	_, path := porttest.NewPTY(t)
 	prepare, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -141,7 +143,7 @@ func TestOpenSetsTheSpeed(t *testing.T) {
 
 // A standard speed after a special one: the input speed must not stay special.
 func TestOpenSetsTheSpeedAnew(t *testing.T) {
-	_, path := newPTY(t)
+	_, path := porttest.NewPTY(t)
 	o := &Opener{}
 	for _, baud := range []int{74880, 115200, 2000000, 74880, 9600} {
 		tty, err := o.OpenTTY(t.Context(), path, Spec{Baud: baud})
@@ -184,7 +186,7 @@ func TestSpeedThatTheDriverDidNotSetIsRefused(t *testing.T) {
 // The library's descriptor must not stay: it would hold the minor number after an
 // unplugging, and its exclusivity would outlive a killed gateway.
 func TestOneDescriptorStaysAndAPtyIsNotExclusive(t *testing.T) {
-	_, path := newPTY(t)
+	_, path := porttest.NewPTY(t)
 	before := countDescriptors(t, path)
 	tty := open(t, &Opener{}, path, Spec{})
 	if n := countDescriptors(t, path) - before; n != 1 {
@@ -213,7 +215,7 @@ func countDescriptors(t *testing.T, path string) (n int) {
 
 func TestWhatCameBeforeOpenIsDropped(t *testing.T) {
 	for _, reset := range []Reset{ResetNever, ResetPulse} { // a pty has no lines to pulse
-		board, path := newPTY(t)
+		board, path := porttest.NewPTY(t)
 		if _, err := board.WriteString("stale\n"); err != nil {
 			t.Fatal(err)
 		}
@@ -226,7 +228,7 @@ func TestWhatCameBeforeOpenIsDropped(t *testing.T) {
 }
 
 func TestUnplugIsGone(t *testing.T) {
-	board, path := newPTY(t)
+	board, path := porttest.NewPTY(t)
 	o := &Opener{}
 	tty := open(t, o, path, Spec{})
 
@@ -307,7 +309,7 @@ func TestWhatIsNotASerialPortIsRefused(t *testing.T) {
 // The kernel answers EACCES. Root may open everything, so root's thread takes a
 // nobody's identity for files.
 func TestForbiddenPort(t *testing.T) {
-	_, path := newPTY(t)
+	_, path := porttest.NewPTY(t)
 	if err := os.Chmod(path, 0); err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/umqttd/umqttd/devices/port/porttest"
 )
 
 // watch runs a watcher of dev that tells only what inotify says, and waits for it
@@ -176,7 +178,7 @@ func TestFoldersOfALinkAreBothWatched(t *testing.T) {
 }
 
 func TestPtysAreReported(t *testing.T) {
-	board, path := newPTY(t)
+	board, path := porttest.NewPTY(t)
 	w := newWatched(t)
 	w.want(true, path)
 	_ = board.Close()

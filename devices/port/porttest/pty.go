@@ -1,4 +1,5 @@
-package port
+// Package porttest makes ports for tests.
+package porttest
 
 import (
 	"fmt"
@@ -8,9 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// newPTY makes a pty. The master is a board; the slave is at path. The usual
-// package for this leaves the master blocking: its Close would wait for a Read.
-func newPTY(t testing.TB) (board *os.File, path string) {
+// NewPTY makes a pty that lasts until the test ends. The master is a board; the
+// slave is at path. The usual package for this leaves the master blocking: its
+// Close would wait for a Read.
+func NewPTY(t testing.TB) (board *os.File, path string) {
 	t.Helper()
 	board, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
 	if err != nil {
