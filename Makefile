@@ -73,7 +73,7 @@ cross: ## build bin/linux-*/umqttd for every platform
 	GOOS=linux GOARCH=amd64 $(GOBUILD) -o bin/linux-amd64/umqttd ./cmd/umqttd
 	GOOS=linux GOARCH=arm64 $(GOBUILD) -o bin/linux-arm64/umqttd ./cmd/umqttd
 	GOOS=linux GOARCH=arm GOARM=6 $(GOBUILD) -o bin/linux-arm/umqttd ./cmd/umqttd
-	CGO_ENABLED=0 GOOS=linux GOARCH=arm GOARM=6 $(GO) vet ./...
+	CGO_ENABLED=0 GOOS=linux GOARCH=arm GOARM=6 $(GO) vet -trimpath ./...
 
 .PHONY: generate
 generate: ## write generated files anew; tests hold them equal to the code
