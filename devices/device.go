@@ -105,7 +105,7 @@ func New(cfg Config, shared Shared) *Device {
 	d.gw = gateway.New(gateway.Config{
 		ClientID: cfg.ClientID, DefaultClientID: cfg.Name,
 		Datagram: datagram,
-		RxBuffer: cfg.RxBuffer, MaxFrame: cfg.MaxFrame, MaxInflight: cfg.Session.MaxInflight,
+		RxBuffer: cfg.RxBuffer, Baud: cfg.Port.WithDefaults().Baud, MaxFrame: cfg.MaxFrame, MaxInflight: cfg.Session.MaxInflight,
 		Predefined: cfg.Topics, Access: cfg.Access, Limits: cfg.Limits,
 		Claim:   func(id string) gateway.Reason { return shared.Clients.claim(id, cfg.Name) },
 		Release: func(id string) { shared.Clients.release(id, cfg.Name, id == cfg.ClientID) },

@@ -119,7 +119,7 @@ func (g *Gateway) begin(now time.Time, n *node, p *mqttsn.Packet) {
 	}
 	if p.Flags.Has(mqttsn.Will) {
 		g.enter(n, askWillTopic)
-		g.ask(now, n, &mqttsn.Packet{Type: mqttsn.WillTopicReq})
+		g.ask(n, mqttsn.WillTopicReq)
 		return
 	}
 	// CleanSession=0 with Will=0 keeps the stored will (MQTT-SN 1.2 section 6.3).

@@ -93,21 +93,26 @@ func (g *Gateway) shift(n *node) {
 }
 
 func (g *Gateway) makeReady(n *node) {
-	if !n.ready && len(n.queue) > 0 {
+	if !n.ready && (len(n.queue) > 0 || n.request.due) {
 		n.ready = true
 		g.ready = append(g.ready, n)
 	}
 }
 
-// deliverNext sends the head of n's queue, or the REGISTER it needs first. It
-// reports whether something was sent, and whether only credit was missing.
-func (g *Gateway) deliverNext(now time.Time, n *node) (sent, blocked bool) {
-	if n.state != active || n.quiet || !g.open || n.request.kind != 0 || len(n.queue) == 0 {
+// sendNext sends the request of n that is due, or the head of its queue, or the
+// REGISTER that this needs first. It reports whether something was
+// sent, and whether only credit was missing.
+func (g *Gateway) sendNext(now time.Time, n *node) (sent, blocked bool) {
+	switch {
+	case !g.open || n.quiet:
+		return false, false
+	case n.request.due:
+		return g.sendRequest(now, n)
+	case n.state != active || n.request.kind != 0 || len(n.queue) == 0:
 		return false, false
 	}
 	m := n.queue[0]
-	id := g.fixedID(m.Topic)
-	if !id.fixed {
+	if !g.fixedID(m.Topic).fixed {
 		t := n.topics.add(m.Topic, true, nil)
 		switch {
 		case t == nil:
@@ -118,24 +123,21 @@ func (g *Gateway) deliverNext(now time.Time, n *node) (sent, blocked bool) {
 		}
 	}
 	p := g.publishPacket(n, m)
-	if p.Len() > g.cfg.MaxFrame {
+	switch {
+	case g.tooLong(p, n.peer):
 		g.giveUp(n, ReasonTooLarge)
 		return true, false
-	}
-	if !g.hasRoom(p, n.peer) {
+	case m.QoS > 0:
+		if m.msgID == 0 {
+			m.msgID = n.nextMsgID()
+		}
+		n.request = request{kind: mqttsn.Publish, msgID: m.msgID}
+		return g.sendRequest(now, n)
+	case !g.hasRoom(p, n.peer):
 		return false, true
 	}
-	if m.QoS == 0 {
-		g.write(now, n.peer, p, false)
-		g.delivered(now, n)
-		return true, false
-	}
-	if m.msgID == 0 {
-		m.msgID = n.nextMsgID()
-	}
-	p.MsgID = m.msgID
-	g.ask(now, n, p)
-	m.sent = true
+	g.write(now, n.peer, p, false)
+	g.delivered(now, n)
 	return true, false
 }
 
@@ -163,18 +165,12 @@ func (g *Gateway) publishPacket(n *node, m *Inbound) *mqttsn.Packet {
 
 // announce sends REGISTER for t.
 func (g *Gateway) announce(now time.Time, n *node, t *topic) (sent, blocked bool) {
-	p := &g.sending
-	*p = mqttsn.Packet{Type: mqttsn.Register, TopicID: t.id, Topic: t.name}
-	if p.Len() > g.cfg.MaxFrame {
+	if g.tooLong(&mqttsn.Packet{Type: mqttsn.Register, Topic: t.name}, n.peer) {
 		g.giveUp(n, ReasonTooLarge)
 		return true, false
 	}
-	if !g.hasRoom(p, n.peer) {
-		return false, true
-	}
-	p.MsgID = n.nextMsgID()
-	g.ask(now, n, p)
-	return true, false
+	n.request = request{kind: mqttsn.Register, msgID: n.nextMsgID()}
+	return g.sendRequest(now, n)
 }
 
 // fixedTopic is how a topic is named without REGISTER.
@@ -196,7 +192,7 @@ func (g *Gateway) fixedID(name []byte) fixedTopic {
 
 // regAck handles the answer to our REGISTER.
 func (g *Gateway) regAck(now time.Time, n *node, p *mqttsn.Packet) {
-	if n.request.kind != mqttsn.Register || n.request.msgID != p.MsgID {
+	if !n.request.answeredBy(mqttsn.Register, p.MsgID) {
 		return
 	}
 	g.answered(now, n)
@@ -218,7 +214,7 @@ func (g *Gateway) pubAck(now time.Time, n *node, p *mqttsn.Packet) {
 			t.known = false // the board has forgotten it: REGISTER again
 		}
 	}
-	if n.request.kind != mqttsn.Publish || n.request.msgID != p.MsgID {
+	if !n.request.answeredBy(mqttsn.Publish, p.MsgID) {
 		return
 	}
 	g.answered(now, n)
@@ -238,7 +234,7 @@ func (g *Gateway) pubAck(now time.Time, n *node, p *mqttsn.Packet) {
 
 // holdOff leaves a congested board alone for a while.
 func (g *Gateway) holdOff(now time.Time, n *node) {
-	n.request = request{kind: waiting, deadline: now.Add(congestionWait)}
+	n.request = request{kind: holding, deadline: now.Add(congestionWait)}
 }
 
 func (g *Gateway) delivered(now time.Time, n *node) {

@@ -9,7 +9,7 @@ import "time"
 // Every byte counts when it is sent. It is returned when the board
 // acknowledges something that was sent after it, because a serial line does
 // not reorder; and, for boards that never answer a PINGREQ, one
-// retransmission time-out after it was sent.
+// retransmission time-out after it has left.
 //
 // All positions are counts of bytes ever sent on the port.
 type flow struct {
@@ -40,11 +40,12 @@ func (f *flow) room(n, reserve int) bool {
 }
 
 // send counts a frame of n wire bytes. eliciting says that the board answers
-// it. The result is the mark to hand to acknowledge when that answer comes.
-func (f *flow) send(now time.Time, n int, eliciting bool, rto time.Duration) (mark uint64) {
+// it, and deadline when it is not waited for any longer. The result is the mark
+// to hand to acknowledge when the answer comes.
+func (f *flow) send(n int, eliciting bool, deadline time.Time) (mark uint64) {
 	f.sent += uint64(n)
 	if f.limit > 0 && (f.probe.deadline.IsZero() || (eliciting && !f.probe.eliciting)) {
-		f.probe.mark, f.probe.deadline, f.probe.eliciting = f.sent, now.Add(rto), eliciting
+		f.probe.mark, f.probe.deadline, f.probe.eliciting = f.sent, deadline, eliciting
 	}
 	return f.sent
 }
@@ -57,22 +58,22 @@ func (f *flow) wantsPing(blocked bool) bool {
 }
 
 // acknowledge returns the credit of everything sent up to mark. What was sent
-// after the probe that this ends is in doubt from then on.
-func (f *flow) acknowledge(then time.Time, mark uint64, rto time.Duration) {
+// after the probe that this ends is in doubt from then on, until deadline.
+func (f *flow) acknowledge(mark uint64, deadline time.Time) {
 	f.returned = max(f.returned, min(mark, f.sent))
 	if f.returned < f.probe.mark || f.probe.deadline.IsZero() {
 		return
 	}
 	f.probe.deadline, f.probe.eliciting = time.Time{}, false
 	if f.sent > f.returned {
-		f.probe.mark, f.probe.deadline = f.sent, then.Add(rto)
+		f.probe.mark, f.probe.deadline = f.sent, deadline
 	}
 }
 
 // advance ends a probe that nobody answered: its credit returns all the same.
 func (f *flow) advance(now time.Time, rto time.Duration) {
 	for !f.probe.deadline.IsZero() && !now.Before(f.probe.deadline) {
-		f.acknowledge(f.probe.deadline, f.probe.mark, rto)
+		f.acknowledge(f.probe.mark, f.probe.deadline.Add(rto))
 	}
 }
 

@@ -31,6 +31,10 @@ type Config struct {
 	// RxBuffer is how many bytes the board can take unacknowledged. Zero or
 	// less means no limit.
 	RxBuffer int
+	// Baud is the speed of the line in bits a second, by which time-outs count
+	// from when the last byte has left. Zero or less means that bytes take no
+	// time.
+	Baud int
 	// MaxFrame is the largest body that is sent, in bytes. Zero means 2048.
 	MaxFrame int
 	// MaxInflight is how many QoS 1 messages of one node may wait for the
@@ -69,10 +73,11 @@ type Gateway struct {
 	farewell time.Time // the last session that its board ended
 
 	flow     flow
-	lastPeer Peer    // the node written to last, who can return credit
-	waiting  []reply // answers that had no room yet
-	ready    []*node // nodes with a message to send, in turn
-	stuck    bool    // the first of ready lacks credit
+	idleAt   time.Time // when all that was written will have left
+	lastPeer Peer      // the node written to last, who can return credit
+	waiting  []reply   // answers that had no room yet
+	ready    []*node   // nodes with a message to send, in turn
+	stuck    bool      // the first of ready lacks credit
 
 	out, spare output
 	frames     int // in out.stream
@@ -116,6 +121,7 @@ func New(cfg Config) *Gateway {
 func (g *Gateway) PortOpened(now time.Time) {
 	g.open = true
 	g.flow.reset()
+	g.idleAt = time.Time{}
 	g.waiting = g.waiting[:0]
 	if !g.cfg.Datagram {
 		g.write(now, Peer{}, &mqttsn.Packet{Type: mqttsn.Disconnect}, false)

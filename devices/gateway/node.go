@@ -59,23 +59,6 @@ type node struct {
 	timerIndex int
 }
 
-// request is the one message that the node must answer before it is sent
-// another of its kind: WILLTOPICREQ, WILLMSGREQ, REGISTER or PUBLISH QoS 1.
-type request struct {
-	kind     mqttsn.Type // zero: none
-	msgID    uint16
-	sentAt   time.Time // first sent
-	tries    int       // sent this often after the first time
-	mark     uint64    // in the flow of the port
-	deadline time.Time // of the next retransmission
-}
-
-// ping is a PINGREQ of ours, sent to get credit back.
-type ping struct {
-	sentAt time.Time // zero: none outstanding
-	mark   uint64
-}
-
 // enter moves n to another state of its session.
 func (g *Gateway) enter(n *node, s state) {
 	if n.state == active {
@@ -140,7 +123,7 @@ func (g *Gateway) expire(now time.Time, n *node) {
 		g.end(n, AbortSession, ReasonKeepalive)
 		g.reply(now, peer, &mqttsn.Packet{Type: mqttsn.Disconnect})
 	case !n.request.deadline.IsZero() && !now.Before(n.request.deadline):
-		g.retransmit(now, n)
+		g.overdue(n)
 	}
 	g.schedule(n)
 }

@@ -109,7 +109,7 @@ func (s *script) want(what string, ps ...mqttsn.Packet) {
 	}
 }
 
-func describe(p mqttsn.Packet) string { return fmt.Sprintf("%s %+v", p.Type, p) }
+func describe(p mqttsn.Packet) string { return fmt.Sprintf("%s %.40q", &p, p.Data) }
 
 // wantCommand consumes the next command, which must be of that kind.
 func (s *script) wantCommand(what string, kind CommandKind) Command {
@@ -128,11 +128,17 @@ func (s *script) wantCommand(what string, kind CommandKind) Command {
 // wantIdle fails if a message or a command is left.
 func (s *script) wantIdle(what string) {
 	s.t.Helper()
-	if len(s.frames) > 0 {
-		s.t.Fatalf("%s: unexpected %s", what, describe(s.frames[0]))
-	}
+	s.wantIdleFrames(what)
 	if len(s.commands) > 0 {
 		s.t.Fatalf("%s: unexpected command %+v", what, s.commands[0])
+	}
+}
+
+// wantIdleFrames fails if a message is left.
+func (s *script) wantIdleFrames(what string) {
+	s.t.Helper()
+	if len(s.frames) > 0 {
+		s.t.Fatalf("%s: unexpected %s", what, describe(s.frames[0]))
 	}
 }
 

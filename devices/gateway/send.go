@@ -8,12 +8,13 @@ import (
 	"github.com/umqttd/umqttd/serialproto/mqttsn"
 )
 
-// waiting is the kind of a request that is a pause, not a message.
-const waiting = mqttsn.Type(0xFF)
-
 // maxWaiting bounds the answers that wait for credit. A board that lets so
 // many pile up asks again for what is dropped.
 const maxWaiting = 256
+
+// lineBuffer is how many bytes the system and an adapter may hold that have been
+// written and have not left. A line that seems to hold more is faster than said.
+const lineBuffer = 8192
 
 // reply is an answer that waits for credit.
 type reply struct {
@@ -52,19 +53,22 @@ func (g *Gateway) unexpected(what mqttsn.Type) {
 	g.notice(Notice{Kind: Malformed, Reason: ReasonUnexpected, Type: what})
 }
 
-// wireLen returns how many bytes of a board's buffer the message takes.
-func (g *Gateway) wireLen(p *mqttsn.Packet, peer Peer) int {
+// bodyLen returns the length of the frame's body that carries the message.
+func bodyLen(p *mqttsn.Packet, peer Peer) int {
 	n := p.Len()
 	if peer.Node != "" {
 		n += 3 + len(peer.Node)
 	}
-	return serialproto.FrameLen(n)
+	return n
 }
+
+// tooLong reports whether the message is longer than what is sent on the port.
+func (g *Gateway) tooLong(p *mqttsn.Packet, peer Peer) bool { return bodyLen(p, peer) > g.cfg.MaxFrame }
 
 var pingLen = serialproto.FrameLen(2)
 
 func (g *Gateway) hasRoom(p *mqttsn.Packet, peer Peer) bool {
-	return g.flow.room(g.wireLen(p, peer), pingLen)
+	return g.flow.room(serialproto.FrameLen(bodyLen(p, peer)), pingLen)
 }
 
 // write puts the message out, whatever the credit.
@@ -94,13 +98,44 @@ func (g *Gateway) writeBody(now time.Time, peer Peer, body []byte, eliciting boo
 	if n != nil {
 		g.lastPeer = peer
 	}
-	return g.flow.send(now, len(g.out.stream)-start, eliciting, g.creditRTO())
+	size := len(g.out.stream) - start
+	g.idleAt = g.leaves(now).Add(g.lineTime(size))
+	if last := now.Add(g.lineTime(lineBuffer)); g.idleAt.After(last) {
+		g.idleAt = last
+	}
+	return g.flow.send(size, eliciting, g.idleAt.Add(g.creditRTO()))
+}
+
+// acknowledged notes that n has read everything up to mark: its credit returns,
+// and whatever the line's speed should be, all of it has left.
+func (g *Gateway) acknowledged(now time.Time, n *node, mark uint64) {
+	g.flow.acknowledge(mark, now.Add(n.rtt.credit()))
+	if idle := now.Add(g.lineTime(int(g.flow.sent - mark))); idle.Before(g.idleAt) {
+		g.idleAt = idle
+	}
+}
+
+// leaves returns when a byte written now leaves: after all others.
+func (g *Gateway) leaves(now time.Time) time.Time {
+	if g.idleAt.After(now) {
+		return g.idleAt
+	}
+	return now
+}
+
+// lineTime is how long n bytes occupy the line: a start bit, eight data bits
+// and a stop bit each.
+func (g *Gateway) lineTime(n int) time.Duration {
+	if g.cfg.Baud <= 0 {
+		return 0
+	}
+	return time.Duration(n) * 10 * time.Second / time.Duration(g.cfg.Baud)
 }
 
 // creditRTO is how long credit stays out when the board does not answer.
 func (g *Gateway) creditRTO() time.Duration {
 	if n := g.nodes[g.lastPeer]; n != nil {
-		return n.rtt.rto(0)
+		return n.rtt.credit()
 	}
 	return initialRTO
 }
@@ -127,67 +162,6 @@ func (g *Gateway) dropReplies(peer Peer) {
 	g.waiting = slices.DeleteFunc(g.waiting, func(r reply) bool { return r.peer == peer })
 }
 
-// ask sends n a message that it must answer, and keeps asking.
-func (g *Gateway) ask(now time.Time, n *node, p *mqttsn.Packet) {
-	mark := g.write(now, n.peer, p, true)
-	n.request = request{kind: p.Type, msgID: p.MsgID, sentAt: now, mark: mark, deadline: now.Add(n.rtt.rto(0))}
-	g.schedule(n)
-}
-
-// answered ends the outstanding request of n.
-func (g *Gateway) answered(now time.Time, n *node) {
-	g.flow.acknowledge(now, n.request.mark, n.rtt.rto(0))
-	if n.request.tries == 0 { // Karn: else nobody knows which copy was answered
-		g.roundTrip(n, now.Sub(n.request.sentAt))
-	}
-	n.request = request{}
-	g.makeReady(n)
-}
-
-func (g *Gateway) roundTrip(n *node, d time.Duration) {
-	n.rtt.sample(d)
-	g.notice(Notice{Kind: RoundTrip, Node: n.id, Latency: d, SRTT: n.rtt.srtt, RTO: n.rtt.rto(0)})
-}
-
-// retransmit sends the outstanding request of n again.
-func (g *Gateway) retransmit(now time.Time, n *node) {
-	r := &n.request
-	r.deadline = time.Time{}
-	if r.kind == waiting {
-		*r = request{}
-		g.makeReady(n)
-		return
-	}
-	if !g.open || n.quiet {
-		return // PortOpened, or the first message from the board, starts anew
-	}
-	p := g.requestPacket(n)
-	if !g.hasRoom(p, n.peer) {
-		r.deadline = g.flow.probe.deadline
-		return
-	}
-	r.tries++
-	r.mark = g.write(now, n.peer, p, true)
-	r.deadline = now.Add(n.rtt.rto(r.tries))
-	g.notice(Notice{Kind: Retransmitted, Node: n.id, Type: p.Type})
-}
-
-// requestPacket rebuilds the message of the outstanding request.
-func (g *Gateway) requestPacket(n *node) *mqttsn.Packet {
-	p := &g.sending
-	switch n.request.kind {
-	case mqttsn.Publish:
-		g.publishPacket(n, n.queue[0])
-	case mqttsn.Register:
-		t := n.topics.name(n.queue[0].Topic)
-		*p = mqttsn.Packet{Type: mqttsn.Register, TopicID: t.id, Topic: t.name}
-	default:
-		*p = mqttsn.Packet{Type: n.request.kind}
-	}
-	p.MsgID = n.request.msgID
-	return p
-}
-
 // pump sends what waits, as far as credit goes: answers first, then the nodes'
 // messages in turn.
 func (g *Gateway) pump(now time.Time) {
@@ -199,7 +173,7 @@ func (g *Gateway) pump(now time.Time) {
 	}
 	for len(g.ready) > 0 && len(g.waiting) == 0 {
 		n := g.ready[0]
-		sent, blocked := g.deliverNext(now, n)
+		sent, blocked := g.sendNext(now, n)
 		if blocked {
 			g.stuck = true
 			break
@@ -213,30 +187,16 @@ func (g *Gateway) pump(now time.Time) {
 	g.earnCredit(now)
 }
 
-// earnCredit closes a run of messages that nobody answers with a PINGREQ,
-// which "is sent by either" side (MQTT-SN 1.2 section 5.4.19).
+// earnCredit asks for credit if much of it is out and no answer is on its way.
 func (g *Gateway) earnCredit(now time.Time) {
 	n := g.nodes[g.lastPeer]
-	if n == nil || n.state != active || n.quiet || !g.flow.wantsPing(g.blocked()) {
-		return
+	if n != nil && n.state == active && !n.quiet && g.flow.wantsPing(g.blocked()) {
+		g.sendPing(now, n)
 	}
-	g.sending = mqttsn.Packet{Type: mqttsn.PingReq}
-	n.ping.sentAt = now
-	n.ping.mark = g.write(now, n.peer, &g.sending, true)
 }
 
 // blocked reports whether something waits for nothing but credit.
 func (g *Gateway) blocked() bool { return g.stuck || len(g.waiting) > 0 }
-
-// pingResp handles PINGRESP, which returns credit.
-func (g *Gateway) pingResp(now time.Time, n *node) {
-	if n.ping.sentAt.IsZero() {
-		return
-	}
-	g.roundTrip(n, now.Sub(n.ping.sentAt))
-	g.flow.acknowledge(now, n.ping.mark, n.rtt.rto(0))
-	n.ping = ping{}
-}
 
 // Commands returns what is to be done with MQTT sessions, in order, and
 // forgets it. Call it after every input.

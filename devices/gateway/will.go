@@ -53,7 +53,7 @@ func (g *Gateway) willTopic(now time.Time, n *node, p *mqttsn.Packet) {
 	}
 	n.asked = Will{Topic: bytes.Clone(p.Topic), QoS: byte(p.Flags.QoS()), Retain: p.Flags.Has(mqttsn.Retain)}
 	g.enter(n, askWillMsg)
-	g.ask(now, n, &mqttsn.Packet{Type: mqttsn.WillMsgReq})
+	g.ask(n, mqttsn.WillMsgReq)
 }
 
 // willMsg handles WILLMSG, which completes the handshake.
