@@ -20,6 +20,9 @@ import (
 	"github.com/umqttd/umqttd/serialproto/board/sim"
 )
 
+// demoNames are the devices of configs/demo.yaml.
+var demoNames = []string{"greenhouse", "shed"}
+
 // demoSocket names the demo to `umqttd monitor --config demo`.
 const demoSocket = "/demo"
 
@@ -50,7 +53,7 @@ func demo(ctx context.Context, stdout, stderr io.Writer, quiet bool) error {
 	if err != nil {
 		return err
 	}
-	out := newLines(stdout)
+	out := newLines(stdout, demoNames...)
 	observe := func(name string, o sim.Observation) {
 		if !quiet {
 			boardLine(out, name, o)
@@ -152,7 +155,7 @@ func newDemoBoards(dir string, observe func(string, sim.Observation)) ([]demoBoa
 		},
 	}
 	var boards []demoBoard
-	for _, name := range []string{"greenhouse", "shed"} {
+	for _, name := range demoNames {
 		line, err := openPTY(filepath.Join(dir, name))
 		if err != nil {
 			return nil, err

@@ -20,8 +20,15 @@ type lines struct {
 	width int // of the widest name so far
 }
 
-// newLines returns lines on w.
-func newLines(w io.Writer) *lines { return &lines{palette: newPalette(w), w: w} }
+// newLines returns lines on w. With the names known beforehand all lines are
+// aligned, not only those after the widest name.
+func newLines(w io.Writer, names ...string) *lines {
+	l := &lines{palette: newPalette(w), w: w}
+	for _, name := range names {
+		l.width = max(l.width, len(name))
+	}
+	return l
+}
 
 // event prints one line. Whatever text and name hold, they cannot control the
 // terminal.

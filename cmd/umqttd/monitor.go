@@ -127,7 +127,7 @@ func monitorPort(ctx context.Context, spec port.Spec, show func(daemon.MonitorEv
 	reader.Go(func() { readChunks(ctx, p, chunks) })
 	dec := serialproto.Decoder{MaxFrame: serialproto.MaxFrame}
 	for {
-		c, err := nextChunk(chunks, dec.Deadline())
+		c, err := nextChunk(ctx, chunks, dec.Deadline())
 		if err != nil {
 			return err
 		}
@@ -163,8 +163,8 @@ func readChunks(ctx context.Context, r io.Reader, to chan<- chunk) {
 	}
 }
 
-// nextChunk waits for bytes, or until deadline if it is set.
-func nextChunk(from <-chan chunk, deadline time.Time) (chunk, error) {
+// nextChunk waits for bytes, or until deadline if it is set, or until ctx is done.
+func nextChunk(ctx context.Context, from <-chan chunk, deadline time.Time) (chunk, error) {
 	var late <-chan time.Time
 	if !deadline.IsZero() {
 		t := time.NewTimer(time.Until(deadline))
@@ -176,6 +176,8 @@ func nextChunk(from <-chan chunk, deadline time.Time) (chunk, error) {
 		return c, c.err
 	case at := <-late:
 		return chunk{at: at}, nil
+	case <-ctx.Done():
+		return chunk{}, ctx.Err()
 	}
 }
 
