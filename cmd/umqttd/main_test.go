@@ -35,7 +35,7 @@ func TestScript(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
-			env.Setenv("GORACE", "atexit_sleep_ms=0") // a second for every command under -race
+			env.Setenv("GORACE", "atexit_sleep_ms=0")    // a second for every command under -race
 			env.Setenv("RUNTIME_DIRECTORY", env.WorkDir) // for the socket that monitor uses
 			return nil
 		},

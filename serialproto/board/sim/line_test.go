@@ -128,6 +128,28 @@ func TestRingDoesNotDependOnWakeUps(t *testing.T) {
 	}
 }
 
+// What vanishes on the line has kept it busy all the same.
+func TestTransmitter(t *testing.T) {
+	for _, mute := range []bool{false, true} {
+		tx := transmitter{perByte: perByte(115200)}
+		now := time.Unix(1000, 0)
+		sent := bytes.Repeat([]byte("0123456789"), 10)
+		tx.load(now, func(dst []byte) []byte { return append(dst, sent...) })
+		tx.mute = mute
+		var got []byte
+		for tx.busy() {
+			now = tx.next()
+			got = append(got, tx.due(now)...)
+		}
+		if took := now.Sub(time.Unix(1000, 0)); took != 100*tx.perByte {
+			t.Errorf("100 bytes took %v", took)
+		}
+		if arrived := bytes.Equal(got, sent); arrived == mute || mute && len(got) > 0 {
+			t.Errorf("mute=%t: %q arrived", mute, got)
+		}
+	}
+}
+
 func TestNoiseIsRepeatable(t *testing.T) {
 	src := bytes.Repeat([]byte{0x55}, 10_000)
 	damage := func(seed uint64, p float64) []byte {

@@ -80,7 +80,7 @@ func (s *Sim) loop(ctx context.Context, line io.Writer, r *reader) error {
 				return r.err
 			}
 			s.rx.send(time.Now(), func(dst []byte) []byte { return s.rxFault.appendDamaged(dst, chunk) })
-			r.free <- chunk
+			r.free <- chunk // never waits: there is one
 		case call := <-s.calls:
 			call(time.Now(), s.board)
 		case <-timer.C:
@@ -145,12 +145,13 @@ func (s *Sim) next(now time.Time) bool {
 		return false
 	}
 	s.frame = serialproto.AppendFrame(s.frame[:0], body)
-	kind := Sent
-	if s.txFault.loses() {
-		kind, s.frame = Lost, s.frame[:0]
+	kind, lost := Sent, s.txFault.loses()
+	if lost {
+		kind = Lost
 	}
 	s.observe(Observation{Kind: kind, At: now, Body: body})
 	s.tx.load(now, func(dst []byte) []byte { return s.txFault.appendDamaged(dst, s.frame) })
+	s.tx.mute = lost
 	return true
 }
 

@@ -21,6 +21,7 @@ type transmitter struct {
 	buf     []byte // what is being sent
 	written int    // bytes of buf that have left
 	start   time.Time
+	mute    bool // it takes its time and never arrives
 }
 
 // busy reports whether the line is taken.
@@ -28,10 +29,11 @@ func (t *transmitter) busy() bool { return len(t.buf) > 0 }
 
 // load begins to send at now what fill appends, which may be nothing.
 func (t *transmitter) load(now time.Time, fill func(dst []byte) []byte) {
-	t.buf, t.written, t.start = fill(t.buf[:0]), 0, now
+	t.buf, t.written, t.start, t.mute = fill(t.buf[:0]), 0, now, false
 }
 
-// due returns the bytes that have left by now and were not returned before.
+// due returns the bytes that have left by now, arrive and were not returned
+// before.
 func (t *transmitter) due(now time.Time) []byte {
 	n := len(t.buf)
 	if t.perByte > 0 {
@@ -41,6 +43,9 @@ func (t *transmitter) due(now time.Time) []byte {
 	t.written = n
 	if t.written == len(t.buf) {
 		t.buf, t.written = t.buf[:0], 0
+	}
+	if t.mute {
+		return nil
 	}
 	return p
 }
