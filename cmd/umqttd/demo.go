@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -63,6 +64,9 @@ func demo(ctx context.Context, stdout, stderr io.Writer, quiet bool) error {
 	if err != nil {
 		return err
 	}
+	for _, b := range boards {
+		defer func() { _ = b.line.Close() }()
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -91,13 +95,21 @@ func welcome(page, broker net.Addr) string {
 
 Open the status page, and try in another terminal:
 
-  umqttd monitor greenhouse --config demo
+  %[5]s monitor greenhouse --config demo
   mosquitto_sub -h %[3]s -p %[4]s -t 'sensors/#' -v
   mosquitto_pub -h %[3]s -p %[4]s -q 1 -t commands/greenhouse/led -m on
 
 Ctrl-C ends it. What the boards see:
 
-`, page, broker, host, port)
+`, page, broker, host, port, programName())
+}
+
+// programName is what to type to run this program again.
+func programName() string {
+	if path, err := os.Executable(); err == nil && strings.Contains(path, "/go-build") {
+		return "go run ./cmd/umqttd"
+	}
+	return os.Args[0]
 }
 
 // newDemoDaemon wires the gateway of configs/demo.yaml to free ports.

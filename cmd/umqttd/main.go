@@ -40,6 +40,7 @@ func main() { os.Exit(run()) }
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	defer context.AfterFunc(ctx, stop)() // a second Ctrl-C ends it at once
 	err := newRoot().ExecuteContext(ctx)
 	if err == nil {
 		return 0

@@ -132,7 +132,7 @@ func TestDemo(t *testing.T) {
 	t.Setenv("RUNTIME_DIRECTORY", t.TempDir())
 	demo := start(t, "demo")
 	demo.want(`^  Status page   http://127\.0\.0\.1:\d+/$`)
-	demo.want(`^  umqttd monitor greenhouse --config demo$`)
+	demo.want(`^  .+ monitor greenhouse --config demo$`)
 	demo.want(`^[0-9:.]+  (greenhouse|shed      )  connected$`)
 	demo.want(`greenhouse  published +sensors/greenhouse/temperature +\{"seq":\d+,.*\}  acknowledged in`)
 
