@@ -50,7 +50,7 @@ func demo(ctx context.Context, stdout, stderr io.Writer, quiet bool) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	d, err := newDemoDaemon(dir, stderr)
+	d, err := newDemoDaemon(ctx, dir, stderr)
 	if err != nil {
 		return err
 	}
@@ -113,10 +113,10 @@ func programName() string {
 }
 
 // newDemoDaemon wires the gateway of configs/demo.yaml to free ports.
-func newDemoDaemon(dir string, stderr io.Writer) (*daemon.Daemon, error) {
+func newDemoDaemon(ctx context.Context, dir string, stderr io.Writer) (*daemon.Daemon, error) {
 	env := map[string]string{
-		"UMQTTD_DEMO_MQTT":  freeAddress(config.DefaultEmbeddedListen),
-		"UMQTTD_DEMO_HTTP":  freeAddress(config.DefaultHTTPListen),
+		"UMQTTD_DEMO_MQTT":  freeAddress(ctx, config.DefaultEmbeddedListen),
+		"UMQTTD_DEMO_HTTP":  freeAddress(ctx, config.DefaultHTTPListen),
 		"UMQTTD_DEMO_PORTS": dir,
 	}
 	cfg, _, err := config.Parse("demo.yaml", configs.Demo, func(name string) (string, bool) {
@@ -137,8 +137,9 @@ func newDemoDaemon(dir string, stderr io.Writer) (*daemon.Daemon, error) {
 
 // freeAddress returns usual if it is free, else an address whose port the
 // system chooses.
-func freeAddress(usual string) string {
-	l, err := net.Listen("tcp", usual)
+func freeAddress(ctx context.Context, usual string) string {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", usual)
 	if err != nil {
 		return "127.0.0.1:0"
 	}
