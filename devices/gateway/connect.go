@@ -92,6 +92,7 @@ func (g *Gateway) challenge(now time.Time, n *node) {
 		g.schedule(n)
 	}
 	g.reply(now, n.peer, &mqttsn.Packet{Type: mqttsn.PingReq})
+	n.ping.late++ // its answer gives no credit
 }
 
 // begin starts a board session for n with what its CONNECT says.
@@ -141,16 +142,19 @@ func (g *Gateway) accept(now time.Time, n *node, sessionPresent bool) {
 	g.makeReady(n)
 }
 
-// refuse answers the CONNECT of n with code and ends its session.
-func (g *Gateway) refuse(now time.Time, n *node, code mqttsn.ReturnCode, why Reason) {
+// refuse answers the CONNECT of n with code, because of what it said there or in
+// WILLTOPIC or WILLMSG, and ends its session.
+func (g *Gateway) refuse(now time.Time, n *node, what mqttsn.Type, code mqttsn.ReturnCode, why Reason) {
 	peer, clientID := n.peer, n.clientID
 	g.end(n, AbortSession, why)
-	g.refusePeer(now, peer, code, why, clientID)
+	g.reply(now, peer, &mqttsn.Packet{Type: mqttsn.ConnAck, ReturnCode: code})
+	g.notice(Notice{Kind: BoardRefused, Type: what, Reason: why, ClientID: clientID})
 }
 
+// refusePeer answers a CONNECT that begins nothing.
 func (g *Gateway) refusePeer(now time.Time, peer Peer, code mqttsn.ReturnCode, why Reason, clientID string) {
 	g.reply(now, peer, &mqttsn.Packet{Type: mqttsn.ConnAck, ReturnCode: code})
-	g.notice(Notice{Kind: BoardRefused, Reason: why, ClientID: clientID})
+	g.notice(Notice{Kind: BoardRefused, Type: mqttsn.Connect, Reason: why, ClientID: clientID})
 }
 
 // disconnect handles DISCONNECT (MQTT-SN 1.2 section 5.4.21): the MQTT session

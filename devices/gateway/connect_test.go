@@ -93,7 +93,10 @@ func TestRefusedWill(t *testing.T) {
 			s.board(willMsg(tt.msg))
 		}
 		s.want(tt.topic, connack(mqttsn.NotSupported))
-		s.wantNotice(tt.topic, BoardRefused, tt.why)
+		n := s.wantNotice(tt.topic, BoardRefused, tt.why)
+		if n.Type != mqttsn.WillTopic && n.Type != mqttsn.WillMsg {
+			t.Errorf("refused because of %s", n.Type)
+		}
 		s.wantIdle("no session is opened")
 	}
 }
@@ -231,8 +234,10 @@ func TestStrangers(t *testing.T) {
 	s := newScript(t, Config{})
 	s.board(mqttsn.Packet{Type: mqttsn.PingReq})
 	s.want("connect first", mqttsn.Packet{Type: mqttsn.Disconnect})
+	s.wantNotice("no message is lost", Malformed, ReasonUnexpected)
 	s.board(publish(mqttsn.QoS1, 1, 1, "x"))
 	s.want("connect first", mqttsn.Packet{Type: mqttsn.Disconnect})
+	s.wantNotice("this is one", MessageDropped, ReasonUnknownClient)
 	s.board(mqttsn.Packet{Type: mqttsn.Disconnect})
 	s.wantIdle("an echo of our DISCONNECT is not answered")
 	s.board(mqttsn.Packet{Type: mqttsn.SearchGW})

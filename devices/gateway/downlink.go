@@ -193,6 +193,7 @@ func (g *Gateway) fixedID(name []byte) fixedTopic {
 // regAck handles the answer to our REGISTER.
 func (g *Gateway) regAck(now time.Time, n *node, p *mqttsn.Packet) {
 	if !n.request.answeredBy(mqttsn.Register, p.MsgID) {
+		g.unasked(n, p)
 		return
 	}
 	g.answered(now, n)
@@ -215,6 +216,9 @@ func (g *Gateway) pubAck(now time.Time, n *node, p *mqttsn.Packet) {
 		}
 	}
 	if !n.request.answeredBy(mqttsn.Publish, p.MsgID) {
+		if p.MsgID != 0 || p.ReturnCode != mqttsn.InvalidTopicID { // that is for QoS 0
+			g.unasked(n, p)
+		}
 		return
 	}
 	g.answered(now, n)

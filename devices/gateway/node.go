@@ -53,6 +53,7 @@ type node struct {
 	ping    ping
 	rtt     rtoEstimator
 	pending []subscription
+	filters filterSet
 	limiter *rate.Limiter
 
 	deadline   time.Time
@@ -112,11 +113,11 @@ func (g *Gateway) expire(now time.Time, n *node) {
 	case !n.challenged.IsZero() && !now.Before(n.challenged.Add(challengeTime)):
 		g.end(n, AbortSession, ReasonReplaced)
 	case n.state == connecting && !now.Before(n.trying.Add(connectTimeout)):
-		g.refuse(now, n, mqttsn.Congestion, ReasonOffline)
+		g.refuse(now, n, mqttsn.Connect, mqttsn.Congestion, ReasonOffline)
 	case (n.state == askWillTopic || n.state == askWillMsg) && !now.Before(n.began.Add(handshakeTimeout)):
 		clientID := n.clientID
 		g.end(n, AbortSession, ReasonKeepalive)
-		g.notice(Notice{Kind: BoardRefused, Reason: ReasonKeepalive, ClientID: clientID})
+		g.notice(Notice{Kind: BoardRefused, Type: mqttsn.WillTopic, Reason: ReasonKeepalive, ClientID: clientID})
 	case n.state == active && n.keepalive > 0 && !now.Before(n.lastHeard.Add(n.keepalive+n.keepalive/2)):
 		// MQTT-SN 1.2 section 6.13 leaves the tolerance open; 1.5 is MQTT's.
 		peer := n.peer

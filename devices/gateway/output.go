@@ -75,7 +75,7 @@ type NoticeKind uint8
 const (
 	BoardConnected    NoticeKind = iota + 1 // a board session began; Resumed if the broker knew it, Again if the gateway did
 	BoardDisconnected                       // it ended; Reason tells why
-	BoardRefused                            // CONNECT was refused; Reason tells why, Type what was wrong with: CONNECT or the will
+	BoardRefused                            // CONNECT was refused; Reason tells why, Type in what: CONNECT, WILLTOPIC or WILLMSG
 	RequestRefused                          // REGISTER, SUBSCRIBE, UNSUBSCRIBE or the update of a will, by Type, was refused; Reason tells why
 	MessageReceived                         // a board's message was taken on; Topic, Size
 	MessageUp                               // a board's message is safe; Latency since its last byte

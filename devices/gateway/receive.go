@@ -80,7 +80,7 @@ func (g *Gateway) dispatch(now time.Time, n *node, peer Peer, p *mqttsn.Packet) 
 		g.publishOwn(now, peer, p)
 		return
 	case n == nil || !n.live():
-		g.stranger(now, peer, p)
+		g.stranger(now, n, peer, p)
 		return
 	}
 	g.handle(now, n, p)
@@ -102,7 +102,7 @@ func (g *Gateway) hear(now time.Time, n *node) {
 }
 
 // stranger answers a client without a session: it must connect first.
-func (g *Gateway) stranger(now time.Time, peer Peer, p *mqttsn.Packet) {
+func (g *Gateway) stranger(now time.Time, n *node, peer Peer, p *mqttsn.Packet) {
 	if p.Type == mqttsn.Disconnect {
 		// Answered only if it may be one whose answer was lost: two ends that
 		// answer each other's DISCONNECT would never stop, and a REPL echoes ours.
@@ -111,9 +111,18 @@ func (g *Gateway) stranger(now time.Time, peer Peer, p *mqttsn.Packet) {
 		}
 		g.goodbye = now
 	} else {
-		g.drop(nil, ReasonUnknownClient, p)
+		g.notConnected(n, p)
 	}
 	g.reply(now, peer, &mqttsn.Packet{Type: mqttsn.Disconnect})
+}
+
+// notConnected reports a message that comes before CONNECT, or CONNACK.
+func (g *Gateway) notConnected(n *node, p *mqttsn.Packet) {
+	if p.Type == mqttsn.Publish {
+		g.drop(n, ReasonUnknownClient, p)
+	} else {
+		g.unexpected(p.Type)
+	}
 }
 
 // handle deals with a message of a node that has a session, or is getting one.
@@ -131,7 +140,7 @@ func (g *Gateway) handle(now time.Time, n *node, p *mqttsn.Packet) {
 		g.disconnect(now, n)
 	default:
 		if n.state != active {
-			g.drop(n, ReasonUnknownClient, p)
+			g.notConnected(n, p)
 			return
 		}
 		g.handleActive(now, n, p)

@@ -72,6 +72,15 @@ func (g *Gateway) requestPacket(n *node) *mqttsn.Packet {
 	return p
 }
 
+// unasked reports an answer to no request. Two answers to a message that was
+// sent twice are as they should be.
+func (g *Gateway) unasked(n *node, p *mqttsn.Packet) {
+	const recent = 64
+	if p.MsgID == 0 || n.msgID-p.MsgID >= recent {
+		g.unexpected(p.Type)
+	}
+}
+
 // answered ends the request of n.
 func (g *Gateway) answered(now time.Time, n *node) {
 	if n.request.sends > 0 {
@@ -131,6 +140,7 @@ func (g *Gateway) pingResp(now time.Time, n *node) {
 		n.ping.late--
 		return
 	case n.ping.open == 0:
+		g.unexpected(mqttsn.PingResp)
 		return
 	case n.ping.open == 1: // Karn
 		g.roundTrip(n, now.Sub(n.ping.sentAt))

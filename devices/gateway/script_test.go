@@ -142,17 +142,18 @@ func (s *script) wantIdleFrames(what string) {
 	}
 }
 
-// wantNotice fails unless such a notice came since the last call.
-func (s *script) wantNotice(what string, kind NoticeKind, why Reason) {
+// wantNotice returns the notice of that kind that came since the last call.
+func (s *script) wantNotice(what string, kind NoticeKind, why Reason) Notice {
 	s.t.Helper()
 	all := s.notices
 	s.notices = nil
 	for _, n := range all {
 		if n.Kind == kind && n.Reason == why {
-			return
+			return n
 		}
 	}
 	s.t.Fatalf("%s: no notice %d %q among %+v", what, kind, why, all)
+	return Notice{}
 }
 
 // advance lets time pass, waking the gateway whenever it asked for it.

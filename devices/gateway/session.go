@@ -40,6 +40,7 @@ func (g *Gateway) openSession(now time.Time, n *node) {
 		return
 	}
 	if n.clean {
+		n.filters = filterSet{}
 		g.discardQueue(n) // the old session went on during the handshake
 	}
 	*m = mqttSession{opened: true, clean: n.clean, will: n.will}
@@ -60,15 +61,15 @@ func (g *Gateway) SessionUp(now time.Time, id NodeID, sessionPresent bool) {
 	g.pump(now)
 }
 
-// SessionDown says that the broker of the node is away. Only a SUBSCRIBE
-// cannot wait for it.
+// SessionDown says that the broker of the node is away. Messages wait for it in
+// the MQTT session; a SUBSCRIBE, which only the broker can answer, does not.
 func (g *Gateway) SessionDown(now time.Time, id NodeID) {
 	n := g.byID[id]
 	if n == nil || !n.mqtt.opened {
 		return
 	}
 	n.mqtt.online = false
-	g.failPending(now, n)
+	g.tellPending(now, n)
 	g.pump(now)
 }
 
@@ -81,6 +82,6 @@ func (g *Gateway) SessionRefused(now time.Time, id NodeID, code byte) {
 	if n == nil || !n.live() || n.state == active || code == serverUnavailable {
 		return
 	}
-	g.refuse(now, n, mqttsn.NotSupported, ReasonRejected)
+	g.refuse(now, n, mqttsn.Connect, mqttsn.NotSupported, ReasonRejected)
 	g.pump(now)
 }

@@ -165,6 +165,12 @@ func TestUnexpectedMessages(t *testing.T) {
 		{Type: mqttsn.SubAck, MsgID: 1},
 		{Type: mqttsn.Advertise, GatewayID: 9, Duration: 900},
 		{Type: mqttsn.GWInfo, GatewayID: 9},
+		{Type: mqttsn.PingResp},
+		{Type: mqttsn.WillTopic},
+		{Type: mqttsn.WillMsg},
+		puback(1, 0, mqttsn.Accepted),
+		puback(1, 77, mqttsn.Accepted),
+		regack(1, 77, mqttsn.Accepted),
 	} {
 		s.board(p)
 		s.wantNotice(p.Type.String(), Malformed, ReasonUnexpected)

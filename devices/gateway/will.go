@@ -39,6 +39,7 @@ func (g *Gateway) judgeWill(p *mqttsn.Packet) Reason {
 // willTopic handles WILLTOPIC; an empty one deletes the stored will.
 func (g *Gateway) willTopic(now time.Time, n *node, p *mqttsn.Packet) {
 	if n.state != askWillTopic {
+		g.willOutOfTurn(n, p)
 		return
 	}
 	g.answered(now, n)
@@ -48,7 +49,7 @@ func (g *Gateway) willTopic(now time.Time, n *node, p *mqttsn.Packet) {
 		return
 	}
 	if why := g.judgeWill(p); why != NoReason {
-		g.refuse(now, n, mqttsn.NotSupported, why)
+		g.refuse(now, n, p.Type, mqttsn.NotSupported, why)
 		return
 	}
 	n.asked = Will{Topic: bytes.Clone(p.Topic), QoS: byte(p.Flags.QoS()), Retain: p.Flags.Has(mqttsn.Retain)}
@@ -56,14 +57,23 @@ func (g *Gateway) willTopic(now time.Time, n *node, p *mqttsn.Packet) {
 	g.ask(n, mqttsn.WillMsgReq)
 }
 
+// willOutOfTurn deals with a WILLTOPIC or WILLMSG that nobody waits for. During
+// the handshake it is one that was sent twice.
+func (g *Gateway) willOutOfTurn(n *node, p *mqttsn.Packet) {
+	if n.state == active {
+		g.unexpected(p.Type)
+	}
+}
+
 // willMsg handles WILLMSG, which completes the handshake.
 func (g *Gateway) willMsg(now time.Time, n *node, p *mqttsn.Packet) {
 	if n.state != askWillMsg {
+		g.willOutOfTurn(n, p)
 		return
 	}
 	g.answered(now, n)
 	if g.cfg.Limits.MaxPayload > 0 && len(p.Data) > g.cfg.Limits.MaxPayload {
-		g.refuse(now, n, mqttsn.NotSupported, ReasonTooLarge)
+		g.refuse(now, n, p.Type, mqttsn.NotSupported, ReasonTooLarge)
 		return
 	}
 	w := n.asked
