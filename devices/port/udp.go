@@ -33,6 +33,9 @@ type UDP struct {
 	tryErr  error
 }
 
+// udpBuffer is how many bytes of datagrams may wait to be read.
+const udpBuffer = 4 << 20
+
 // ListenUDP binds the udp:// address of spec. Without a host it binds
 // 127.0.0.1.
 func ListenUDP(ctx context.Context, spec Spec) (*UDP, error) {
@@ -58,6 +61,9 @@ func ListenUDP(ctx context.Context, spec Spec) (*UDP, error) {
 		_ = conn.Close()
 		return nil, listenError(spec.Path, err)
 	}
+	// Hundreds of nodes may send at once. The system grants as much of it as
+	// net.core.rmem_max allows; less is no error.
+	_ = conn.SetReadBuffer(udpBuffer)
 	local := conn.LocalAddr().(*net.UDPAddr).AddrPort()
 	u := &UDP{conn: conn, raw: raw, name: spec.Path, local: unmap(local), ipv6: !local.Addr().Is4()}
 	u.attempt = u.send
