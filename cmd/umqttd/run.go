@@ -23,7 +23,8 @@ func newRun() *cobra.Command {
 		Use:   "run",
 		Short: "serve boards as a configuration says",
 		Long: "run serves the boards that a configuration describes, until SIGTERM or SIGINT.\n" +
-			"SIGHUP reads the configuration again.",
+			"SIGHUP reads the configuration again and says in the log whether it is good; a change\n" +
+			"takes effect at the next start.",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), file, cmd.ErrOrStderr()) },
 	}
