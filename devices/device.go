@@ -71,6 +71,8 @@ type Device struct {
 	ending   map[string]*session // by client id: told to end, still there
 	seen     seen
 	watchers map[*Watch]struct{}
+	trouble  string // why there is no broker, as last logged
+	refused  string // which board was refused and why, as last logged
 	timer    *time.Timer
 	lineErrs port.LineErrors
 	nextPoll time.Time
@@ -104,7 +106,7 @@ func New(cfg Config, shared Shared) *Device {
 	datagram := cfg.Port.Kind() == port.KindUDP
 	d.gw = gateway.New(gateway.Config{
 		ClientID: cfg.ClientID, DefaultClientID: cfg.Name,
-		Datagram: datagram,
+		Datagram: datagram, TakeOver: datagram && cfg.Port.Loopback(),
 		RxBuffer: cfg.RxBuffer, Baud: cfg.Port.WithDefaults().Baud, MaxFrame: cfg.MaxFrame, MaxInflight: cfg.Session.MaxInflight,
 		Predefined: cfg.Topics, Access: cfg.Access, Limits: cfg.Limits,
 		Claim:   func(id string) gateway.Reason { return shared.Clients.claim(id, cfg.Name) },
@@ -210,7 +212,7 @@ func (d *Device) handle(ev *event) {
 	case bytesRead:
 		d.received(ev)
 	case sessionState:
-		ev.session.changed(d.now(), ev.state)
+		ev.session.changed(ev.at, ev.state)
 	case sessionEnded:
 		ev.session.ended(ev.err)
 	case published:

@@ -3,6 +3,7 @@ package devices
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -76,6 +77,7 @@ var dropped = map[gateway.Reason]metrics.DropReason{
 	gateway.ReasonCongestion:     metrics.DropCongestion,
 	gateway.ReasonOffline:        metrics.DropBrokerOffline,
 	gateway.ReasonUnknownClient:  metrics.DropNotConnected,
+	gateway.ReasonBoardGone:      metrics.DropBoardOffline,
 	gateway.ReasonRejected:       metrics.DropBoardRefused,
 }
 
@@ -152,28 +154,41 @@ func (d *Device) reportBoard(n *gateway.Notice) {
 		if n.Again {
 			d.met.Reconnects[metrics.SideBoard].Inc()
 		}
+		d.refused = ""
 		d.log.Info("board connected", "client", n.ClientID, "session_present", n.Resumed)
 	case gateway.BoardDisconnected:
 		d.met.BoardsConnected.Dec()
 		d.log.Info("board disconnected", "client", n.ClientID, "reason", n.Reason.String())
 	case gateway.BoardRefused:
 		d.met.Refused[requests[n.Type]].Inc()
-		d.log.Warn("board refused", "client", n.ClientID, "reason", n.Reason.String())
+		d.logRefused(n)
 	default:
 		return
 	}
 	d.shared.Own.setDevice(d.cfg.Name, d.gw.Connected() > 0)
 }
 
-// logBroker logs a change of the connection to the broker, once for each
-// change; attempts that go on failing are a matter for debugging.
-func (d *Device) logBroker(s *session, st *mqttcore.State) {
-	if s.online || (st.Attempt == 1 && st.Kind != s.lastKind) || (st.Kind == mqttcore.Refused && s.lastKind != mqttcore.Refused) {
-		d.log.Warn("broker session changed", "state", st.Kind, "client", s.clientID, "err", st.Err, "retry_in", st.Retry)
+// logRefused logs why a board is refused, once for each reason: it asks again
+// every few seconds.
+func (d *Device) logRefused(n *gateway.Notice) {
+	level := slog.LevelWarn
+	if text := n.ClientID + " " + n.Reason.String(); text == d.refused {
+		level = slog.LevelDebug
 	} else {
-		d.log.Debug("broker session changed", "state", st.Kind, "client", s.clientID, "err", st.Err, "retry_in", st.Retry)
+		d.refused = text
 	}
-	s.lastKind = st.Kind
+	d.log.Log(d.inner, level, "board refused", "client", n.ClientID, "reason", n.Reason.String())
+}
+
+// logBroker logs why there is no broker, once for each reason: attempts that go
+// on failing in the same way are a matter for debugging.
+func (d *Device) logBroker(s *session, st *mqttcore.State) {
+	level, text := slog.LevelDebug, fmt.Sprint(st.Err)
+	if s.online || (text != d.trouble && st.Attempt <= 1) || st.Kind == mqttcore.Refused && text != d.trouble {
+		level = slog.LevelWarn
+	}
+	d.trouble = text
+	d.log.Log(d.inner, level, "broker session changed", "state", st.Kind, "client", s.clientID, "err", st.Err, "retry_in", st.Retry)
 }
 
 func subscribeResult(err error) gateway.SubscribeResult {

@@ -32,14 +32,13 @@ type session struct {
 	client   *mqttcore.Client
 
 	running    bool
-	stopping   bool               // Run has been told to return
-	online     bool               // the broker is connected
-	everOnline bool               // the broker was connected at least once
-	lastKind   mqttcore.StateKind // of the state that was logged
-	next       *gateway.Command   // OpenSession that waits for Run to return
-	successor  *gateway.Command   // OpenSession of another node with this client id
-	forget     bool               // nothing more will be asked for this node
-	ctx        context.Context    // of this Run; set before it starts
+	stopping   bool             // Run has been told to return
+	online     bool             // the broker is connected
+	everOnline bool             // the broker was connected at least once
+	next       *gateway.Command // OpenSession that waits for Run to return
+	successor  *gateway.Command // OpenSession of another node with this client id
+	forget     bool             // nothing more will be asked for this node
+	ctx        context.Context  // of this Run; set before it starts
 	cancel     context.CancelFunc
 
 	dropped uint64 // InboxDropped as last counted
@@ -194,8 +193,9 @@ func (s *session) countDropped() {
 }
 
 // changed deals with a change of the connection to the broker.
-func (s *session) changed(now time.Time, st *mqttcore.State) {
+func (s *session) changed(at time.Time, st *mqttcore.State) {
 	d := s.device
+	now := d.now()
 	if s.stopping || !s.running {
 		return
 	}
@@ -206,6 +206,7 @@ func (s *session) changed(now time.Time, st *mqttcore.State) {
 		}
 		s.everOnline = true
 		s.setOnline(true)
+		d.trouble = ""
 		d.log.Info("broker connected", "session_present", st.SessionPresent)
 		d.gw.SessionUp(now, s.node, st.SessionPresent)
 	case mqttcore.Refused:
@@ -214,7 +215,7 @@ func (s *session) changed(now time.Time, st *mqttcore.State) {
 	default:
 		d.logBroker(s, st)
 		s.setOnline(false)
-		d.gw.SessionDown(now, s.node)
+		d.gw.SessionDown(now, s.node, at)
 	}
 }
 
@@ -222,7 +223,7 @@ func (s *session) changed(now time.Time, st *mqttcore.State) {
 // and wait only if the loop is behind.
 
 func (s *session) onState(st mqttcore.State) {
-	s.device.post(event{kind: sessionState, session: s, state: &st})
+	s.device.post(event{kind: sessionState, session: s, state: &st, at: time.Now()})
 }
 
 func (s *session) onPublished(c mqttcore.Completion) {
@@ -241,6 +242,6 @@ func (s *session) onMessage(m mqttcore.Delivery) {
 	}
 	in := s.device.gw.NewInbound()
 	in.Set(m.Topic, m.Payload)
-	in.QoS, in.Retain, in.Delivery, in.Received = m.QoS, m.Retain, m.ID, m.Received
+	in.QoS, in.Retain, in.Dup, in.Delivery, in.Received = m.QoS, m.Retain, m.Dup, m.ID, m.Received
 	s.device.post(event{kind: delivered, session: s, inbound: in})
 }

@@ -58,10 +58,11 @@ func (g *Gateway) clientIDFor(p *mqttsn.Packet) (string, Reason) {
 }
 
 // admit returns the node with the client id, old or new, for peer, or says why
-// peer cannot have that id. A live client is never taken over.
+// peer cannot have that id. A live client is taken over only where every node
+// is welcome: on loopback a client that restarts has another port.
 func (g *Gateway) admit(now time.Time, peer Peer, clientID string) (*node, Reason) {
 	n := g.clients[clientID]
-	if n != nil && n.live() && n.peer != peer {
+	if n != nil && n.live() && n.peer != peer && !g.cfg.TakeOver {
 		g.challenge(now, n)
 		return nil, ReasonClientIDInUse
 	}
@@ -105,7 +106,7 @@ func (g *Gateway) begin(now time.Time, n *node, p *mqttsn.Packet) {
 		n.topics.clear()
 		n.dup.clear()
 		n.will = nil
-		g.discardQueue(n)
+		g.discardQueue(n, true)
 	}
 	n.clean = clean
 	n.extended = p.Flags.Has(mqttsn.WantSession)
@@ -136,7 +137,7 @@ func (g *Gateway) accept(now time.Time, n *node, sessionPresent bool) {
 	})
 	g.notice(Notice{Kind: BoardConnected, Node: n.id, ClientID: n.clientID, Resumed: sessionPresent, Again: n.connected})
 	n.connected = true
-	n.trying = time.Time{}
+	n.trying, n.heard = time.Time{}, false
 	n.lastHeard = now // until now the board had to wait
 	g.schedule(n)
 	g.makeReady(n)

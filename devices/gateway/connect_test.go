@@ -291,25 +291,31 @@ func TestShutdown(t *testing.T) {
 // TestDatagrams shows one node per peer address, and who may take a client id.
 func TestDatagrams(t *testing.T) {
 	one, two := netip.MustParseAddrPort("127.0.0.1:1001"), netip.MustParseAddrPort("127.0.0.1:1002")
-	s := newScript(t, Config{Datagram: true})
-	s.boardFrom(one, connectPacket(mqttsn.CleanSession, "b1", 10))
-	first := s.wantCommand("open", OpenSession)
-	s.up(first.Node, false)
-	s.want("CONNACK", connack(mqttsn.Accepted))
-	s.boardFrom(two, connectPacket(mqttsn.CleanSession, "b2", 10))
-	if c := s.wantCommand("open", OpenSession); c.Node == first.Node {
-		t.Fatal("two peers are two nodes")
+	for _, takeOver := range []bool{true, false} {
+		s := newScript(t, Config{Datagram: true, TakeOver: takeOver})
+		s.boardFrom(one, connectPacket(mqttsn.CleanSession, "b1", 10))
+		first := s.wantCommand("open", OpenSession)
+		s.up(first.Node, false)
+		s.want("CONNACK", connack(mqttsn.Accepted))
+		s.boardFrom(two, connectPacket(mqttsn.CleanSession, "b2", 10))
+		if c := s.wantCommand("open", OpenSession); c.Node == first.Node {
+			t.Fatal("two peers are two nodes")
+		}
+		s.boardFrom(two, connectPacket(mqttsn.CleanSession, "b1", 10))
+		s.wantCommand("b2 is gone", AbortSession)
+		if takeOver {
+			s.want("b1 has moved, unused", connack(mqttsn.Accepted))
+		} else {
+			s.want("b1 is live elsewhere", connack(mqttsn.NotSupported))
+			s.advance(15 * time.Second)
+			s.wantCommand("b1 is silent", AbortSession)
+			s.want("and lost", mqttsn.Packet{Type: mqttsn.Disconnect})
+			s.boardFrom(two, connectPacket(mqttsn.CleanSession, "b1", 10))
+			s.wantCommand("now its id is free", OpenSession)
+		}
+		s.boardFrom(one, mqttsn.Packet{Type: mqttsn.PingReq})
+		s.want("its old address is a stranger", mqttsn.Packet{Type: mqttsn.Disconnect})
 	}
-	s.boardFrom(two, connectPacket(mqttsn.CleanSession, "b1", 10))
-	s.wantCommand("b2 is gone", AbortSession)
-	s.want("b1 is live elsewhere", connack(mqttsn.NotSupported))
-	s.advance(15 * time.Second)
-	s.wantCommand("b1 is silent", AbortSession)
-	s.want("and lost", mqttsn.Packet{Type: mqttsn.Disconnect})
-	s.boardFrom(two, connectPacket(mqttsn.CleanSession, "b1", 10))
-	s.wantCommand("now its id is free", OpenSession)
-	s.boardFrom(one, mqttsn.Packet{Type: mqttsn.PingReq})
-	s.want("its old address is a stranger", mqttsn.Packet{Type: mqttsn.Disconnect})
 }
 
 // TestClientIDOfASilentBoard: a board without keepalive holds its id for as

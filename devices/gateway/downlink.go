@@ -3,94 +3,11 @@ package gateway
 import (
 	"time"
 
-	"github.com/umqttd/umqttd/serialproto"
 	"github.com/umqttd/umqttd/serialproto/mqttsn"
 )
 
 // maxRefusals is how often a board may refuse one message before it is given up.
 const maxRefusals = 5
-
-// Inbound is one message from the broker on its way to a board. Take it from
-// Gateway.NewInbound, fill it, and hand it to Deliver, which owns it from then.
-type Inbound struct {
-	Topic, Payload []byte
-	QoS            byte // 0 or 1
-	Retain         bool
-	Delivery       uint64    // what ReleaseInbound will name
-	Received       time.Time // read from the broker
-
-	msgID uint16 // towards the board, once it was sent
-	sent  bool   // at least once, in this or an earlier board session
-	buf   []byte
-}
-
-// Set copies topic and payload into the message.
-func (m *Inbound) Set(topic, payload []byte) {
-	m.buf = append(append(m.buf[:0], topic...), payload...)
-	m.Topic, m.Payload = m.buf[:len(topic)], m.buf[len(topic):]
-}
-
-// NewInbound returns an empty message. Unlike the other methods it may be
-// called from any goroutine.
-func (g *Gateway) NewInbound() *Inbound {
-	if m, ok := g.pool.Get().(*Inbound); ok {
-		*m = Inbound{buf: m.buf}
-		return m
-	}
-	return new(Inbound)
-}
-
-// Deliver hands a message from the broker to the node. It is kept, in order,
-// until the board has it; then ReleaseInbound is commanded.
-func (g *Gateway) Deliver(now time.Time, id NodeID, m *Inbound) {
-	g.recycle()
-	n := g.byID[id]
-	if n == nil || !n.mqtt.opened {
-		g.release(id, m, false)
-		return
-	}
-	n.queue = append(n.queue, m)
-	g.makeReady(n)
-	g.pump(now)
-}
-
-// release gives m back. accepted says that the broker may forget it.
-func (g *Gateway) release(id NodeID, m *Inbound, accepted bool) {
-	g.command(Command{Kind: ReleaseInbound, Node: id, Delivery: m.Delivery, QoS: int8(m.QoS), Accepted: accepted})
-	g.used = append(g.used, m)
-}
-
-// recycle makes room for new messages, now that nobody looks at the notices of
-// the last turn any more.
-func (g *Gateway) recycle() {
-	for i, m := range g.used {
-		if cap(m.buf) <= serialproto.DefaultMaxFrame {
-			g.pool.Put(m)
-		}
-		g.used[i] = nil
-	}
-	g.used = g.used[:0]
-}
-
-// discardQueue gives back what a board that is gone did not get.
-func (g *Gateway) discardQueue(n *node) {
-	for i, m := range n.queue {
-		g.release(n.id, m, false)
-		n.queue[i] = nil
-	}
-	n.queue = n.queue[:0]
-	n.tries = 0
-}
-
-// shift removes the head of the queue, which the board has or will never have.
-func (g *Gateway) shift(n *node) {
-	m := n.queue[0]
-	copy(n.queue, n.queue[1:])
-	n.queue[len(n.queue)-1] = nil
-	n.queue = n.queue[:len(n.queue)-1]
-	n.tries = 0
-	g.release(n.id, m, true)
-}
 
 func (g *Gateway) makeReady(n *node) {
 	if !n.ready && (len(n.queue) > 0 || n.request.due) {
@@ -112,6 +29,9 @@ func (g *Gateway) sendNext(now time.Time, n *node) (sent, blocked bool) {
 		return false, false
 	}
 	m := n.queue[0]
+	if n.held(m) {
+		return false, false
+	}
 	if !g.fixedID(m.Topic).fixed {
 		t := n.topics.add(m.Topic, true, nil)
 		switch {
@@ -226,6 +146,7 @@ func (g *Gateway) pubAck(now time.Time, n *node, p *mqttsn.Packet) {
 	case mqttsn.Accepted:
 		g.delivered(now, n)
 	case mqttsn.Congestion:
+		n.queue[0].sent = false // it was refused: what comes is no repetition
 		g.holdOff(now, n)
 	case mqttsn.InvalidTopicID:
 		if n.tries++; n.tries >= maxRefusals || g.fixedID(n.queue[0].Topic).fixed {

@@ -40,10 +40,14 @@ type duplicates struct {
 }
 
 func (d *duplicates) fingerprint(msgID, topicID uint16, idType uint8, payload []byte) fingerprint {
+	return fingerprint{msgID, topicID, idType, maphash.Bytes(d.seeded(), payload)}
+}
+
+func (d *duplicates) seeded() maphash.Seed {
 	if d.seed == (maphash.Seed{}) {
 		d.seed = maphash.MakeSeed()
 	}
-	return fingerprint{msgID, topicID, idType, maphash.Bytes(d.seed, payload)}
+	return d.seed
 }
 
 // findInflight returns the message in flight with that fingerprint, or nil. Of

@@ -52,9 +52,11 @@ func (f *flow) send(n int, eliciting bool, deadline time.Time) (mark uint64) {
 
 // wantsPing reports whether a PINGREQ should be sent to get credit back before
 // it runs out, or because something waits for it: half of the buffer is in
-// doubt and no answer is on its way.
+// doubt and no answer is on its way. Behind a frame that fills the buffer there
+// is no room for it; then time returns the credit.
 func (f *flow) wantsPing(blocked bool) bool {
-	return f.limit > 0 && !f.probe.eliciting && (f.outstanding() > f.limit/2 || (blocked && f.outstanding() > 0))
+	return f.limit > 0 && !f.probe.eliciting && f.outstanding()+pingLen <= f.limit &&
+		(f.outstanding() > f.limit/2 || (blocked && f.outstanding() > 0))
 }
 
 // acknowledge returns the credit of everything sent up to mark. What was sent

@@ -11,12 +11,12 @@ import (
 // Times of the gateway's own; those of MQTT-SN are in the standard's clauses
 // named where they are used.
 const (
-	connectTimeout   = 5 * time.Second  // a CONNECT is answered within this time
-	handshakeTimeout = 30 * time.Second // for the two will messages
-	portGrace        = 3 * time.Second  // a port gone longer has lost its boards
-	congestionWait   = time.Second      // before a congested board is tried again
-	challengeTime    = 10 * time.Second // to answer when somebody else wants the client id
-	goodbyeInterval  = time.Second      // between two DISCONNECTs nobody asked for
+	connectTimeout   = 4500 * time.Millisecond // a CONNECT is answered within 5 s
+	handshakeTimeout = 30 * time.Second        // for the two will messages
+	portGrace        = 3 * time.Second         // a port gone longer has lost its boards
+	congestionWait   = time.Second             // before a congested board is tried again
+	challengeTime    = 10 * time.Second        // to answer when somebody else wants the client id
+	goodbyeInterval  = time.Second             // between two DISCONNECTs nobody asked for
 )
 
 // Config describes one device to its Gateway.
@@ -28,6 +28,8 @@ type Config struct {
 	DefaultClientID string
 	// Datagram says that the port is UDP: bare messages, no frames, no credit.
 	Datagram bool
+	// TakeOver lets a CONNECT from another peer take over a live client id.
+	TakeOver bool
 	// RxBuffer is how many bytes the board can take unacknowledged. Zero or
 	// less means no limit.
 	RxBuffer int

@@ -35,6 +35,7 @@ type node struct {
 	asked     Will          // the will being asked for
 
 	lastHeard  time.Time
+	heard      bool          // anything since CONNACK, which it must have got
 	gone       time.Duration // how long the port was away since the node was heard, but for the present absence
 	began      time.Time     // CONNECT received
 	trying     time.Time     // since then the broker is asked for the session; zero when it is not
@@ -46,6 +47,7 @@ type node struct {
 	topics  topicTable
 	dup     duplicates
 	queue   []*Inbound // from the broker, oldest first; the head may be on its way
+	settled []content  // orphaned messages that the board has, oldest first
 	ready   bool       // in Gateway.ready
 	tries   int        // how often the head was refused by the board
 	msgID   uint16
@@ -145,7 +147,7 @@ func (g *Gateway) end(n *node, how CommandKind, why Reason) {
 	n.request, n.ping, n.pending = request{}, ping{}, n.pending[:0]
 	n.dup.orphan()
 	g.dropReplies(n.peer)
-	g.discardQueue(n)
+	g.discardQueue(n, n.clean)
 	if wasActive {
 		g.notice(Notice{Kind: BoardDisconnected, Node: n.id, ClientID: n.clientID, Reason: why})
 	}

@@ -127,6 +127,7 @@ const (
 	ReasonCongestion
 	ReasonOffline
 	ReasonUnknownClient
+	ReasonBoardGone
 	ReasonRejected // by the broker or by the board
 	ReasonClientIDInUse
 	ReasonTooManyNodes
@@ -140,7 +141,7 @@ const (
 
 var reasonNames = [...]string{
 	"", "malformed", "length", "unknown_type", "unexpected", "unsupported", "invalid_topic", "invalid_topic_id", "forbidden", "too_large",
-	"rate_limit", "congestion", "offline", "unknown_client", "rejected", "client_id_in_use", "too_many_nodes",
+	"rate_limit", "congestion", "offline", "unknown_client", "board_gone", "rejected", "client_id_in_use", "too_many_nodes",
 	"by_board", "keepalive", "port_lost", "replaced", "connect", "shutdown",
 }
 

@@ -83,6 +83,7 @@ func (g *Gateway) dispatch(now time.Time, n *node, peer Peer, p *mqttsn.Packet) 
 		g.stranger(now, n, peer, p)
 		return
 	}
+	n.heard = n.heard || n.state == active
 	g.handle(now, n, p)
 	if n.live() {
 		g.schedule(n)

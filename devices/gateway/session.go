@@ -10,10 +10,11 @@ import (
 // outlives board sessions: a board that connects again does not disturb it,
 // unless it wants another.
 type mqttSession struct {
-	opened  bool // and not closed since
-	online  bool // the broker is connected
-	present bool // the broker knew the session when it was last connected
-	used    bool // something was asked of it
+	opened  bool      // and not closed since
+	online  bool      // the broker is connected
+	present bool      // the broker knew the session when it was last connected
+	lostAt  time.Time // messages received until then are of an earlier connection
+	used    bool      // something was asked of it
 
 	clean bool // as it was opened
 	will  *Will
@@ -35,15 +36,15 @@ func (g *Gateway) openSession(now time.Time, n *node) {
 	m := &n.mqtt
 	if m.serves(n.clean, n.will) {
 		if m.online {
-			g.accept(now, n, m.present || m.used)
+			g.accept(now, n, m.present || m.used || (n.heard && !n.clean))
 		}
 		return
 	}
 	if n.clean {
 		n.filters = filterSet{}
-		g.discardQueue(n) // the old session went on during the handshake
+		g.discardQueue(n, true) // the old session went on during the handshake
 	}
-	*m = mqttSession{opened: true, clean: n.clean, will: n.will}
+	*m = mqttSession{opened: true, clean: n.clean, will: n.will, lostAt: now}
 	g.command(Command{Kind: OpenSession, Node: n.id, ClientID: n.clientID, Clean: n.clean, Will: n.will})
 }
 
@@ -55,20 +56,23 @@ func (g *Gateway) SessionUp(now time.Time, id NodeID, sessionPresent bool) {
 		return
 	}
 	n.mqtt.online, n.mqtt.present = true, sessionPresent
+	g.resume(n, sessionPresent)
 	if n.state == connecting {
 		g.accept(now, n, sessionPresent)
 	}
 	g.pump(now)
 }
 
-// SessionDown says that the broker of the node is away. Messages wait for it in
-// the MQTT session; a SUBSCRIBE, which only the broker can answer, does not.
-func (g *Gateway) SessionDown(now time.Time, id NodeID) {
+// SessionDown says that the broker of the node is away since lostAt: messages of
+// the old connection were received by then. What the board publishes waits for
+// the broker in the MQTT session; a SUBSCRIBE, which only the broker can answer,
+// does not.
+func (g *Gateway) SessionDown(now time.Time, id NodeID, lostAt time.Time) {
 	n := g.byID[id]
 	if n == nil || !n.mqtt.opened {
 		return
 	}
-	n.mqtt.online = false
+	n.mqtt.online, n.mqtt.lostAt = false, lostAt
 	g.tellPending(now, n)
 	g.pump(now)
 }

@@ -334,7 +334,7 @@ func (w *world) fault() {
 func (w *world) sessionOffline() {
 	if w.session.online {
 		w.session.online = false
-		w.gw.SessionDown(w.now, w.session.node)
+		w.gw.SessionDown(w.now, w.session.node, w.now)
 	}
 }
 
