@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/umqttd/umqttd/daemon/web"
@@ -13,27 +14,46 @@ import (
 // device's loop answers in microseconds.
 const askTimeout = time.Second
 
+// answer is what a device says of itself, unless it says nothing in time.
+type answer struct {
+	devices.Status
+	ok bool
+}
+
+// ask asks all devices at once, so that one which hangs does not silence others.
+func (d *Daemon) ask(ctx context.Context) []answer {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	answers := make([]answer, len(d.devices))
+	var asked sync.WaitGroup
+	for i, t := range d.devices {
+		asked.Go(func() { answers[i].Status, answers[i].ok = t.current.Load().Status(ctx) })
+	}
+	asked.Wait()
+	return answers
+}
+
 // page shows a Daemon to the web server.
 type page Daemon
 
 // Status returns what the status page shows.
 func (p *page) Status() web.Status {
-	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
-	defer cancel()
-	s := web.Status{
-		Version: p.opts.Version, Started: p.started, Taken: time.Now(), Broker: p.cfg.Broker.URL,
-	}
+	main := p.cfg.Broker.Label()
+	s := web.Status{Version: p.opts.Version, Started: p.started, Broker: main}
 	if !p.cfg.NoGateway {
 		s.Name = p.cfg.Gateway
 	}
-	for _, d := range p.devices {
-		status, ok := d.current.Load().Status(ctx)
-		if !ok {
-			s.Devices = append(s.Devices, web.Device{Name: d.name, Problem: "the device does not answer"})
-			continue
+	for i, a := range (*Daemon)(p).ask(context.Background()) {
+		device := web.Device{Name: p.devices[i].name, Problem: "the device does not answer"}
+		if a.ok {
+			device = showDevice(&a.Status)
 		}
-		s.Devices = append(s.Devices, showDevice(&status))
+		if own := p.cfg.Devices[i].Broker.Label(); own != main {
+			device.Broker = own
+		}
+		s.Devices = append(s.Devices, device)
 	}
+	s.Taken = time.Now()
 	return s
 }
 
@@ -44,19 +64,22 @@ func showDevice(s *devices.Status) web.Device {
 		Retransmits: s.Counts.Retransmits, Dropped: s.Counts.Dropped,
 	}
 	for i := range s.Boards {
-		b := &s.Boards[i]
-		board := web.Board{
-			ClientID: b.ClientID, Since: b.Since, BrokerOnline: b.Broker, SRTT: b.SRTT, Uplink: b.Uplink, Downlink: b.Downlink,
-		}
-		if b.Connected {
-			board.Session = web.Active
-		}
-		for _, t := range b.Topics {
-			board.Topics = append(board.Topics, web.Topic(t))
-		}
-		d.Boards = append(d.Boards, board)
+		d.Boards = append(d.Boards, showBoard(&s.Boards[i]))
 	}
 	return d
+}
+
+func showBoard(b *devices.Board) web.Board {
+	board := web.Board{
+		ClientID: b.ClientID, Since: b.Since, BrokerOnline: b.Broker, SRTT: b.SRTT, Uplink: b.Uplink, Downlink: b.Downlink,
+	}
+	if b.Connected {
+		board.Session = web.Active
+	}
+	for _, t := range b.Topics {
+		board.Topics = append(board.Topics, web.Topic(t))
+	}
+	return board
 }
 
 // NotReady returns the tasks that do not do their work yet.
@@ -85,17 +108,14 @@ func appendUnready(reasons []string, t task) []string {
 
 // summary is the line for systemctl status: "3/4 devices up, broker connected".
 func (d *Daemon) summary(ctx context.Context) string {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
 	up, boards, online := 0, 0, 0
-	for _, t := range d.devices {
-		s, _ := t.current.Load().Status(ctx)
-		if s.Open {
+	for _, a := range d.ask(ctx) {
+		if a.Open {
 			up++
 		}
-		for i := range s.Boards {
+		for i := range a.Boards {
 			boards++
-			if s.Boards[i].Broker {
+			if a.Boards[i].Broker {
 				online++
 			}
 		}

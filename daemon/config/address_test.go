@@ -26,3 +26,13 @@ func TestSameAddress(t *testing.T) {
 		}
 	}
 }
+
+func TestLabel(t *testing.T) {
+	for url, want := range map[string]string{
+		"embedded": "embedded", "mqtts://h:8883": "mqtts://h:8883", "wss://h/mqtt?signature=secret": "wss://h/mqtt",
+	} {
+		if got := (&Broker{URL: url}).Label(); got != want {
+			t.Errorf("%s: got %s", url, got)
+		}
+	}
+}

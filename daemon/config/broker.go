@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // A Broker is where a session connects to, and how. A device's Broker is complete:
 // the keys of its own `broker:` stand over those of the main one, key by key.
@@ -67,6 +70,13 @@ type Reconnect struct {
 
 // Embedded is the URL of the broker inside umqttd.
 const Embedded = "embedded"
+
+// Label is the URL as a page or a log may show it: without its query, which may hold a
+// signature.
+func (b *Broker) Label() string {
+	label, _, _ := strings.Cut(b.URL, "?")
+	return label
+}
 
 func (b *Broker) setDefaults() {
 	setDefault(&b.URL, "mqtt://localhost:1883")

@@ -34,7 +34,7 @@ func full() Status {
 				Name: "cellar", Port: "/dev/serial/by-path/platform-fd500000.pcie-usb-0:1.2:1.0", Problem: "no such port; plug the board in", Stored: 17,
 				Boards: []Board{{ClientID: "cellar", Session: Lost, Since: noon.Add(-90 * time.Minute), Uplink: 88}},
 			},
-			{Name: "workshop", Port: "/dev/ttyUSB3", Up: true, Dropped: 1},
+			{Name: "workshop", Port: "/dev/ttyUSB3", Broker: "wss://own.example.org/mqtt", Up: true, Dropped: 1},
 			{
 				Name: "radio", Port: "udp://:1884", Up: true, FramesRx: 4000, FramesTx: 3900,
 				Boards: []Board{
@@ -63,7 +63,7 @@ func TestPageShowsTheGateway(t *testing.T) {
 		"<b>3 of 4</b> devices up", "<b>3</b> boards connected", "<b>2 of 3</b> with the broker",
 		"greenhouse-1", "for 3 h 0 min", "6.4 ms", "↑ 617\u202f283", "<dd>1\u202f234\u202f567</dd>",
 		"sensors/greenhouse/temperature", "5 B, now", "2 B, 4 s ago", "4 B, 7 min ago",
-		"no such port; plug the board in", "No board has connected yet.", "asleep", "broker offline", `rowspan="2"`,
+		"no such port; plug the board in", "No board has connected yet.", "broker wss://own.example.org/mqtt", "asleep", "broker offline", `rowspan="2"`,
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page lacks %q", want)
@@ -91,7 +91,7 @@ func TestPageEscapes(t *testing.T) {
 	const evil = "<script>alert(1)</script>\" onload=x '\x1b[2J\u202e\xff&amp;"
 	body := show(t, Status{
 		Name: evil, Version: evil, Broker: evil, Taken: noon,
-		Devices: []Device{{Name: evil, Port: evil, Problem: evil, Boards: []Board{{
+		Devices: []Device{{Name: evil, Port: evil, Broker: evil, Problem: evil, Boards: []Board{{
 			ClientID: evil, Topics: []Topic{{Name: evil, Payload: []byte(evil)}},
 		}}}},
 	}, true)
@@ -100,8 +100,8 @@ func TestPageEscapes(t *testing.T) {
 			t.Errorf("%q is in the page:\n%s", raw, body)
 		}
 	}
-	if n := strings.Count(body, `&lt;script&gt;alert(1)&lt;/script&gt;&#34; onload=x &#39;\x1b[2J\u202e\xff&amp;amp;`); n != 10 {
-		t.Errorf("the text is on the page %d times, want 10, for a person to read:\n%s", n, body)
+	if n := strings.Count(body, `&lt;script&gt;alert(1)&lt;/script&gt;&#34; onload=x &#39;\x1b[2J\u202e\xff&amp;amp;`); n != 11 {
+		t.Errorf("the text is on the page %d times, want 11, for a person to read:\n%s", n, body)
 	}
 }
 

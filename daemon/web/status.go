@@ -25,6 +25,7 @@ type Status struct {
 type Device struct {
 	Name    string
 	Port    string // the path or URL it uses, or looks for
+	Broker  string // the URL of its own broker, without a password; empty if it is the default one
 	Up      bool   // the port is open, or the listener bound
 	Problem string // why it is not up, or what else a person should know; empty if all is well
 
