@@ -21,7 +21,7 @@ const (
 	// Registered: the gateway gave TopicID to Topic.
 	Registered
 	// Published: the gateway acknowledged the QoS 1 message Token after Tries
-	// transmissions, RTT after the last one left; or the QoS 0 or -1 message
+	// transmissions, RTT after the last one left, 0 if it was leaving; or the QoS 0 or -1 message
 	// Token was handed to the line. Topic, Data.
 	Published
 	// Dropped: the gateway rejected the message Token, or a topic that it

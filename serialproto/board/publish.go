@@ -214,7 +214,7 @@ func (b *Board) pubAck(now time.Time, p *mqttsn.Packet) {
 		return
 	}
 	o := b.queue[i]
-	rtt := now.Sub(o.sent)
+	rtt := max(now.Sub(o.sent), 0)
 	if o.tries == 1 && o.state == flying {
 		b.ack.sample(rtt)
 	}

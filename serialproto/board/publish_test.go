@@ -108,6 +108,22 @@ func TestTimerStartsWhenTheMessageHasLeft(t *testing.T) {
 	}
 }
 
+// The answer to an earlier transmission may come while the last one is leaving.
+func TestAnswerWhileTheMessageLeaves(t *testing.T) {
+	s := newScript(t, Config{Baud: 9600})
+	s.connect()
+	s.registered("m5/t", 1)
+	s.publish(Message{Topic: "m5/t", Data: make([]byte, 93), QoS: 1})
+	s.take("a message of 100 bytes", mqttsn.Publish)
+	s.advance(107*10*time.Second/9600 + time.Second)
+	s.take("again", mqttsn.Publish)
+	s.advance(time.Millisecond)
+	s.gateway(puback(1, 1, mqttsn.Accepted))
+	if e := s.wantEvent("acknowledged", Published); e.Tries != 2 || e.RTT != 0 {
+		t.Fatalf("got %+v", e)
+	}
+}
+
 func TestWindow(t *testing.T) {
 	s := newScript(t, Config{Window: 2})
 	s.connect()
