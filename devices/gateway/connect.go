@@ -72,7 +72,9 @@ func (g *Gateway) admit(now time.Time, peer Peer, clientID string) (*node, Reaso
 			return nil, why
 		}
 	}
-	if n == nil {
+	if n != nil {
+		g.comesBack(n)
+	} else {
 		g.lastID++
 		n = &node{id: g.lastID, clientID: clientID, clean: true, timerIndex: -1, limiter: g.cfg.Limits.newLimiter()}
 		g.clients[clientID], g.byID[n.id] = n, n

@@ -26,6 +26,7 @@ type inflight struct {
 	fingerprint
 	token    uint64    // names the message towards the MQTT session
 	received time.Time // last byte of the frame read
+	size     int       // of topic and payload, in bytes
 	answer   bool      // the board, as it is connected now, waits for the PUBACK
 }
 

@@ -65,14 +65,16 @@ type Gateway struct {
 	open   bool      // the port is open
 	lostAt time.Time // when it was lost; zero if it is open or never was
 
-	nodes    map[Peer]*node
-	clients  map[string]*node // also those that are away, with CleanSession=0
-	byID     map[NodeID]*node
-	lastID   NodeID
-	timers   timers
-	token    uint64    // last one given
-	goodbye  time.Time // the last DISCONNECT that nobody asked for
-	farewell time.Time // the last session that its board ended
+	nodes     map[Peer]*node
+	clients   map[string]*node // also those that are away, with CleanSession=0
+	byID      map[NodeID]*node
+	away      []*node // with CleanSession=0, away longest first
+	awayBytes int     // what they take
+	lastID    NodeID
+	timers    timers
+	token     uint64    // last one given
+	goodbye   time.Time // the last DISCONNECT that nobody asked for
+	farewell  time.Time // the last session that its board ended
 
 	flow     flow
 	idleAt   time.Time // when all that was written will have left

@@ -158,6 +158,8 @@ func (g *Gateway) end(n *node, how CommandKind, why Reason) {
 	g.timers.set(n, time.Time{})
 	if n.clean {
 		g.forget(n)
+	} else {
+		g.remember(n)
 	}
 }
 
@@ -170,5 +172,6 @@ func (g *Gateway) forget(n *node) {
 		delete(g.clients, n.clientID)
 	}
 	delete(g.byID, n.id)
+	g.comesBack(n)
 	g.command(Command{Kind: ForgetSession, Node: n.id})
 }

@@ -190,19 +190,6 @@ func TestSessionPresentIsTold(t *testing.T) {
 	s.want("now somebody has", mqttsn.Packet{Type: mqttsn.ConnAck, HasSession: true, SessionPresent: true})
 }
 
-// TestSessionPresentOfAnIdleBoard: a board that has said anything got CONNACK, and
-// knows the session.
-func TestSessionPresentOfAnIdleBoard(t *testing.T) {
-	s := newScript(t, Config{})
-	s.board(connectPacket(mqttsn.WantSession, "b1", 10))
-	s.up(s.wantCommand("open", OpenSession).Node, false)
-	s.want("a new session", mqttsn.Packet{Type: mqttsn.ConnAck, HasSession: true})
-	s.board(mqttsn.Packet{Type: mqttsn.PingReq})
-	s.want("alive", mqttsn.Packet{Type: mqttsn.PingResp})
-	s.board(connectPacket(mqttsn.WantSession, "b1", 10))
-	s.want("it is there", mqttsn.Packet{Type: mqttsn.ConnAck, HasSession: true, SessionPresent: true})
-}
-
 // TestRefusedConnectEndsTheSession: CONNECT begins anew even if it comes to nothing.
 func TestRefusedConnectEndsTheSession(t *testing.T) {
 	other := connectPacket(0, "b1", 10)

@@ -79,7 +79,7 @@ func (g *Gateway) publish(now time.Time, n *node, p *mqttsn.Packet) {
 	g.token++
 	n.mqtt.used = true
 	if p.Flags.QoS() == 1 {
-		n.dup.inflight = append(n.dup.inflight, inflight{fingerprint: print, token: g.token, received: now, answer: true})
+		n.dup.inflight = append(n.dup.inflight, inflight{fingerprint: print, token: g.token, received: now, size: len(name) + len(p.Data), answer: true})
 	}
 	g.command(Command{
 		Kind: PublishMessage, Node: n.id, Token: g.token,
@@ -203,6 +203,9 @@ func (g *Gateway) Published(now time.Time, id NodeID, token uint64, qos int8, re
 	m, ok := n.dup.settle(token, result == Safe)
 	if !ok {
 		return // of a session that CleanSession=1 ended
+	}
+	if n.state == away {
+		g.awayBytes -= m.size
 	}
 	code := mqttsn.Accepted
 	if result == Safe {
