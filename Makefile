@@ -45,12 +45,12 @@ format:
 
 .PHONY: vet
 vet:
-	$(GO) vet ./...
+	$(GO) vet -tags vm ./...
 
 # Prints what go fix would change. It fails if that is anything.
 .PHONY: fix
 fix:
-	$(GO) fix -diff ./...
+	$(GO) fix -diff -tags vm ./...
 
 .PHONY: lint
 lint: $(GOLANGCI) ## run golangci-lint
@@ -65,6 +65,12 @@ $(GOLANGCI):
 .PHONY: build
 build: ## build bin/umqttd for this machine
 	$(GOBUILD) -o bin/umqttd ./cmd/umqttd
+
+# Modem lines, unplugging and odd speeds need real drivers, and those a kernel.
+.PHONY: vm
+vm: ## run the tests of real serial drivers, in a virtual machine
+	test/vm/install-packages
+	$(GO) test -tags vm -timeout 15m $(TESTFLAGS) ./test/vm/...
 
 # 64-bit and 32-bit Raspberry Pi OS (the oldest Pi has ARMv6), and PCs. vet looks at
 # the tests too: 32 bits are where constants and atomics go wrong.
