@@ -7,9 +7,11 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -45,6 +47,10 @@ func newDemo() *cobra.Command {
 
 // demo runs the gateway and its boards until ctx is done.
 func demo(ctx context.Context, stdout, stderr io.Writer, quiet bool) error {
+	// A terminal that is closed, or a reader such as head that has seen enough:
+	// nothing is left behind then either.
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP, syscall.SIGPIPE)
+	defer stop()
 	dir, err := os.MkdirTemp("", "umqttd-demo-")
 	if err != nil {
 		return err
