@@ -3,28 +3,32 @@ package daemon
 import (
 	"context"
 	"log/slog"
+	"reflect"
+	"slices"
+	"strings"
 	"time"
 
+	"github.com/umqttd/umqttd/daemon/config"
 	"github.com/umqttd/umqttd/metrics"
-	"github.com/umqttd/umqttd/mqttcore"
 )
 
-// certificatesEvery is how often the state of the TLS files is looked at. They
-// are read by the sessions themselves, whenever they connect.
+// certificatesEvery is how often the TLS files are looked at.
 const certificatesEvery = 15 * time.Second
 
 // certificates tells the operator about TLS files: when they expire, and when a
-// new one cannot be used.
+// new one cannot be used. It looks at the files as sessions do at their next
+// connection, which may be weeks away.
 type certificates struct {
 	log     *slog.Logger
-	watched []watchedFiles
+	watched []*watchedFiles
 	ready   chan struct{}
 }
 
+// watchedFiles are the TLS files of one broker, and whose they are.
 type watchedFiles struct {
-	device  string
-	metrics *metrics.Device
-	dialer  *mqttcore.Dialer
+	broker  *config.Broker
+	users   []string
+	devices []*metrics.Device
 	problem string // as last logged
 	warned  string
 }
@@ -33,13 +37,21 @@ func newCertificates(log *slog.Logger) *certificates {
 	return &certificates{log: log, ready: make(chan struct{})}
 }
 
-// add watches the files of a device's sessions. A nil dialer has none.
-func (c *certificates) add(device string, m *metrics.Device, dialer *mqttcore.Dialer) {
-	if dialer == nil {
+// add watches the files of a broker that user, a device or the gateway itself,
+// connects to. The gateway's own session has no metrics of this kind: m is nil.
+func (c *certificates) add(user string, m *metrics.Device, b *config.Broker) {
+	if b.TLS.CAFile == "" && b.TLS.CertFile == "" {
 		return
 	}
-	if _, ok := dialer.TLSStatus(); ok {
-		c.watched = append(c.watched, watchedFiles{device: device, metrics: m, dialer: dialer})
+	i := slices.IndexFunc(c.watched, func(w *watchedFiles) bool { return reflect.DeepEqual(w.broker.TLS, b.TLS) })
+	if i < 0 {
+		i = len(c.watched)
+		c.watched = append(c.watched, &watchedFiles{broker: b})
+	}
+	w := c.watched[i]
+	w.users = append(w.users, user)
+	if m != nil {
+		w.devices = append(w.devices, m)
 	}
 }
 
@@ -59,23 +71,34 @@ func (c *certificates) Run(ctx context.Context) error {
 	}
 }
 
+// look reads the files anew. What cannot be used leaves the metrics as they are:
+// the certificates before it stay in force.
 func (c *certificates) look() {
-	for i := range c.watched {
-		w := &c.watched[i]
-		s, _ := w.dialer.TLSStatus()
-		w.metrics.SetCertificateExpiry(metrics.CertificateClient, s.ClientNotAfter)
-		w.metrics.SetCertificateExpiry(metrics.CertificateCA, s.CANotAfter)
-		problem := ""
-		if s.Err != nil {
-			problem = s.Err.Error()
+	for _, w := range c.watched {
+		problem, warning := "", ""
+		dialer, err := w.broker.Dialer()
+		if err != nil {
+			problem, warning = err.Error(), w.warned
+		} else {
+			s, _ := dialer.TLSStatus()
+			warning = s.KeyWarning
+			for _, m := range w.devices {
+				m.SetCertificateExpiry(metrics.CertificateClient, s.ClientNotAfter)
+				m.SetCertificateExpiry(metrics.CertificateCA, s.CANotAfter)
+			}
 		}
-		if problem != w.problem && problem != "" {
-			c.log.Error("new TLS files cannot be used, the old ones stay in force", "device", w.device, "err", s.Err)
+		users := strings.Join(w.users, ", ")
+		switch {
+		case problem == w.problem:
+		case problem != "":
+			c.log.Error("new TLS files cannot be used, the old ones stay in force", "for", users, "err", err)
+		default:
+			c.log.Info("TLS files can be used again", "for", users)
 		}
-		if s.KeyWarning != w.warned && s.KeyWarning != "" {
-			c.log.Warn("private key is open to others", "device", w.device, "problem", s.KeyWarning)
+		if warning != w.warned && warning != "" {
+			c.log.Warn("private key is open to others", "for", users, "problem", warning)
 		}
-		w.problem, w.warned = problem, s.KeyWarning
+		w.problem, w.warned = problem, warning
 	}
 }
 

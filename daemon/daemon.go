@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -18,8 +19,11 @@ import (
 	"github.com/umqttd/umqttd/metrics"
 )
 
-// stopTimeout bounds an orderly stop. systemd and users are promised 5 s.
-const stopTimeout = 4500 * time.Millisecond
+// An orderly stop is bounded: systemd and users are promised 5 s.
+const (
+	stopTimeout  = 4500 * time.Millisecond // of everything
+	stageTimeout = 2500 * time.Millisecond // of one stage
+)
 
 // statusEvery is how often systemd is told how the gateway is.
 const statusEvery = 5 * time.Second
@@ -48,27 +52,28 @@ type Daemon struct {
 	systemd notify.Systemd
 	opener  *port.Opener
 
-	broker  *embedded.Broker // nil without
-	http    *web.Server      // nil without
-	own     *devices.Own     // nil without
-	devices []*supervised
-	infra   []task
+	certificates *certificates
+	broker       *embedded.Broker // nil without
+	http         *web.Server      // nil without
+	own          *devices.Own     // nil without
+	devices      []*supervised
+	infra        []task // the above, and what nobody needs to find again
 
 	ready   chan struct{} // closed when every task is ready
 	serving atomic.Bool
 }
 
 // Run serves until ctx is done, and then stops in order within 5 s. The error
-// tells what could not be started, or what did not end.
+// tells what could not be started, what failed, or what did not end.
 func (d *Daemon) Run(ctx context.Context) error {
 	d.started = time.Now()
-	failed := make(chan error)
+	failed := make(chan error, len(d.infra)+1+len(d.devices))
 	infra, own, boards := newStage(failed), newStage(failed), newStage(failed)
 	for _, t := range d.infra {
 		infra.start(t)
 	}
 	err := d.await(ctx, failed, d.infra)
-	if err == nil {
+	if err == nil && ctx.Err() == nil {
 		if d.own != nil {
 			own.start(d.own)
 		}
@@ -80,7 +85,15 @@ func (d *Daemon) Run(ctx context.Context) error {
 	d.serving.Store(false)
 	d.tell(d.systemd.Stopping())
 	d.log.Info("stopping")
-	return errors.Join(err, d.stop(boards, own, infra))
+	errs := []error{err, d.stop(boards, own, infra)}
+	for {
+		select {
+		case err := <-failed: // meanwhile
+			errs = append(errs, err)
+		default:
+			return errors.Join(errs...)
+		}
+	}
 }
 
 // await waits until all of tasks are ready.
@@ -127,25 +140,26 @@ func (d *Daemon) serve(ctx context.Context, failed <-chan error) error {
 	}
 }
 
-// stop ends the stages in turn.
+// stop ends the stages in turn. One that hangs does not keep the next from its
+// orderly end.
 func (d *Daemon) stop(stages ...*stage) error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for _, s := range stages {
-			s.stop()
-		}
-		// A tty may need 30 s to close; the kernel goes on without us.
-		_ = d.opener.Wait(ctx)
-	}()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("daemon: not everything ended within %v", stopTimeout)
+	for _, s := range stages {
+		turn, done := context.WithTimeout(ctx, stageTimeout)
+		s.stop(turn)
+		done()
 	}
+	// A tty may need 30 s to close; the kernel goes on without us.
+	_ = d.opener.Wait(ctx)
+	var left []string
+	for _, s := range stages {
+		left = append(left, s.left()...)
+	}
+	if left != nil {
+		return fmt.Errorf("daemon: not ended within %v: %s", stopTimeout, strings.Join(left, ", "))
+	}
+	return nil
 }
 
 // tell logs what systemd could not be told. Without systemd there is no error.

@@ -31,6 +31,7 @@ type MonitorEvent struct {
 const (
 	helloTimeout   = 5 * time.Second
 	monitorTimeout = 5 * time.Second // for a client to take a line
+	acceptPause    = time.Second     // after a client could not be accepted
 	maxMonitors    = 16
 )
 
@@ -65,13 +66,19 @@ func (m *monitor) Run(ctx context.Context) error {
 	defer clients.Wait()
 	for {
 		conn, err := l.Accept()
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			return fmt.Errorf("daemon: monitor socket: %w", err)
+		switch {
+		case err == nil:
+			clients.Go(func() { m.serve(ctx, conn) })
+			continue
+		case ctx.Err() != nil:
+			return nil
 		}
-		clients.Go(func() { m.serve(ctx, conn) })
+		// Out of descriptors, most likely: boards matter more than who watches them.
+		m.daemon.log.Warn("monitor not accepted", "err", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(acceptPause):
+		}
 	}
 }
 
@@ -122,26 +129,34 @@ func (m *monitor) serve(ctx context.Context, conn net.Conn) {
 		_, _ = fmt.Fprintf(conn, "no device %q; configured: %s\n", strings.TrimSpace(name), strings.Join(m.names(), ", "))
 		return
 	}
-	if _, err := io.WriteString(conn, "ok\n"); err == nil {
-		m.show(ctx, conn, d.current.Load())
-	}
+	m.show(ctx, conn, d.current.Load())
 }
 
-// show streams events until the client has gone.
+// show streams events until the client has gone. Whatever passes after it was told ok
+// is shown.
 func (m *monitor) show(ctx context.Context, conn net.Conn, d *devices.Device) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	w := d.Watch(ctx)
 	defer w.Close()
+	if _, err := io.WriteString(conn, "ok\n"); err != nil {
+		return
+	}
 	_ = conn.SetReadDeadline(time.Time{})
-	go func() { // a client says nothing more; reading tells when it has gone
+	var reading sync.WaitGroup
+	reading.Go(func() { // a client says nothing more; reading tells when it has gone
 		_, _ = io.Copy(io.Discard, conn)
 		cancel()
-	}()
+	})
+	defer reading.Wait()
+	defer func() { _ = conn.Close() }() // which ends the reading
 	enc := json.NewEncoder(conn)
 	for {
 		select {
-		case ev := <-w.C:
+		case ev, ok := <-w.C:
+			if !ok {
+				return
+			}
 			_ = conn.SetWriteDeadline(time.Now().Add(monitorTimeout))
 			if enc.Encode(MonitorEvent{ev.At, ev.Kind, ev.Body}) != nil {
 				return

@@ -14,6 +14,10 @@ func (d *Daemon) Reload() {
 		d.log.Warn("configuration cannot be read again")
 		return
 	}
+	if !d.serving.Load() { // READY would not be true
+		d.log.Warn("configuration is not read again while the gateway starts or stops")
+		return
+	}
 	d.tell(d.systemd.Reloading())
 	defer func() { d.tell(d.systemd.Ready()) }()
 	cfg, err := d.opts.Reload()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // SocketPath returns where the daemon with that configuration file serves
@@ -29,7 +30,9 @@ func SocketPaths(configFile string) []string {
 const systemDir = "/run/umqttd"
 
 func runtimeDir() string {
-	if dir := os.Getenv("RUNTIME_DIRECTORY"); dir != "" {
+	// "In case multiple directories are set ... ':' is used as separator",
+	// systemd.exec(5).
+	if dir, _, _ := strings.Cut(os.Getenv("RUNTIME_DIRECTORY"), ":"); dir != "" {
 		return dir
 	}
 	if os.Geteuid() == 0 {

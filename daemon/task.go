@@ -2,7 +2,9 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -17,35 +19,62 @@ type task interface {
 type stage struct {
 	ctx    context.Context
 	cancel context.CancelFunc
-	wg     sync.WaitGroup
-	failed chan<- error
+	failed chan<- error // takes one error of every task without waiting
+
+	mu      sync.Mutex
+	running []task
+	wg      sync.WaitGroup
 }
 
 // newStage returns a stage that ends with stop and not with a parent's context.
+// failed must have room for an error of every task.
 func newStage(failed chan<- error) *stage {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &stage{ctx: ctx, cancel: cancel, failed: failed}
 }
 
-// start runs a task. A task that ends before it is told to has failed.
+// start runs a task. A task that ends before it is told to has failed, and so has
+// one that cannot end in order.
 func (s *stage) start(t task) {
+	s.mu.Lock()
+	s.running = append(s.running, t)
+	s.mu.Unlock()
 	s.wg.Go(func() {
 		err := t.Run(s.ctx)
-		if s.ctx.Err() != nil {
-			return
-		}
-		if err == nil {
+		told := s.ctx.Err() != nil
+		if err == nil && !told {
 			err = fmt.Errorf("daemon: %s ended by itself", t)
 		}
-		select {
-		case s.failed <- err:
-		case <-s.ctx.Done():
+		if err != nil && !(told && errors.Is(err, context.Canceled)) {
+			s.failed <- err
 		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.running = slices.DeleteFunc(s.running, func(other task) bool { return other == t })
 	})
 }
 
-// stop tells the tasks to end and waits for them.
-func (s *stage) stop() {
+// stop tells the tasks to end and waits for them until ctx is done.
+func (s *stage) stop(ctx context.Context) {
 	s.cancel()
-	s.wg.Wait()
+	ended := make(chan struct{})
+	go func() {
+		s.wg.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+	}
+}
+
+// left names the tasks that have not ended.
+func (s *stage) left() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var names []string
+	for _, t := range s.running {
+		names = append(names, t.String())
+	}
+	return names
 }

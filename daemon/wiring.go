@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"fmt"
-	"net"
 
 	"github.com/umqttd/umqttd/daemon/config"
 	"github.com/umqttd/umqttd/daemon/embedded"
@@ -21,7 +20,7 @@ import (
 func New(cfg *config.Config, opts Options) (*Daemon, error) {
 	d := &Daemon{
 		cfg: cfg, opts: opts, log: opts.Log, ready: make(chan struct{}), opener: new(port.Opener),
-		metrics: metrics.New(metrics.Build{Version: opts.Version, Revision: opts.Revision}),
+		certificates: newCertificates(opts.Log), metrics: metrics.New(metrics.Build{Version: opts.Version, Revision: opts.Revision}),
 	}
 	d.metrics.ConfigReloadSuccessful.Set(1)
 	d.metrics.ConfigReloadTimestamp.SetToCurrentTime()
@@ -29,59 +28,78 @@ func New(cfg *config.Config, opts Options) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.wireBroker(); err != nil {
-		return nil, err
-	}
 	watcher := &watcherTask{ready: make(chan struct{})}
-	certs := newCertificates(d.log)
-	d.infra = append(d.infra, watcher, watchdog, certs)
-	dialers := &dialers{broker: d.broker, known: make(map[string]*mqttcore.Dialer)}
-	if err := d.wireOwn(dialers); err != nil {
+	w := wiring{
+		Daemon: d, watchdog: watchdog,
+		dialers: make(map[string]*mqttcore.Dialer),
+		shared: devices.Shared{
+			Opener: d.opener, Watcher: &watcher.Watcher, Metrics: d.metrics, Log: d.log,
+			Clients: devices.NewClients(cfg.MaxNodes, d.reserved()),
+		},
+	}
+	d.infra = append(d.infra, watcher, watchdog, d.certificates)
+	if err := w.wire(); err != nil {
 		return nil, err
 	}
-	shared := devices.Shared{
-		Opener: d.opener, Watcher: &watcher.Watcher, Own: d.own, Metrics: d.metrics, Log: d.log,
-		Clients: devices.NewClients(cfg.MaxNodes, d.reserved()),
-	}
-	for i := range cfg.Devices {
-		if err := d.wireDevice(&cfg.Devices[i], dialers, shared, watchdog, certs); err != nil {
-			return nil, err
-		}
-	}
-	d.wireMonitor()
-	return d, d.wireHTTP()
+	return d, nil
 }
 
-func (d *Daemon) wireBroker() (err error) {
-	needed := d.cfg.Broker.URL == config.Embedded
-	for i := range d.cfg.Devices {
-		needed = needed || d.cfg.Devices[i].Broker.URL == config.Embedded
+// wiring is what is needed only while a Daemon is wired up.
+type wiring struct {
+	*Daemon
+	watchdog *notify.Watchdog
+	dialers  map[string]*mqttcore.Dialer // by URL and TLS files
+	shared   devices.Shared
+}
+
+func (w *wiring) wire() error {
+	if err := w.wireBroker(); err != nil {
+		return err
+	}
+	if err := w.wireOwn(); err != nil {
+		return err
+	}
+	w.shared.Own = w.own
+	for i := range w.cfg.Devices {
+		if err := w.wireDevice(&w.cfg.Devices[i]); err != nil {
+			return err
+		}
+	}
+	w.wireMonitor()
+	return w.wireHTTP()
+}
+
+func (w *wiring) wireBroker() (err error) {
+	needed := w.cfg.Broker.URL == config.Embedded
+	for i := range w.cfg.Devices {
+		needed = needed || w.cfg.Devices[i].Broker.URL == config.Embedded
 	}
 	if !needed {
 		return nil
 	}
-	d.broker, err = embedded.New(embedded.Config{
-		Listen: d.cfg.EmbeddedBroker.Listen, PasswordFile: d.cfg.EmbeddedBroker.PasswordFile, Log: d.log,
+	w.broker, err = embedded.New(embedded.Config{
+		Listen: w.cfg.EmbeddedBroker.Listen, PasswordFile: w.cfg.EmbeddedBroker.PasswordFile, Log: w.log,
 	})
 	if err == nil {
-		d.infra = append(d.infra, d.broker)
+		w.infra = append(w.infra, w.broker)
 	}
 	return err
 }
 
-func (d *Daemon) wireOwn(dialers *dialers) error {
-	if d.cfg.NoGateway {
+func (w *wiring) wireOwn() error {
+	if w.cfg.NoGateway {
 		return nil
 	}
-	base, _, err := dialers.session(&d.cfg.Broker)
+	base, err := w.session(&w.cfg.Broker)
 	if err != nil {
 		return err
 	}
-	names := make([]string, 0, len(d.cfg.Devices))
-	for i := range d.cfg.Devices {
-		names = append(names, d.cfg.Devices[i].Name)
+	w.certificates.add("the gateway's own session", nil, &w.cfg.Broker)
+	names := make([]string, 0, len(w.cfg.Devices))
+	for i := range w.cfg.Devices {
+		names = append(names, w.cfg.Devices[i].Name)
 	}
-	d.own, err = devices.NewOwn(d.cfg.Gateway, base, names, d.metrics, d.log)
+	w.own, err = devices.NewOwn(w.cfg.Gateway, base, names, w.metrics, w.log)
 	return err
 }
 
@@ -99,22 +117,22 @@ func (d *Daemon) reserved() map[string]string {
 	return ids
 }
 
-func (d *Daemon) wireDevice(c *config.Device, dialers *dialers, shared devices.Shared, watchdog *notify.Watchdog, certs *certificates) error {
-	session, dialer, err := dialers.session(&c.Broker)
+func (w *wiring) wireDevice(c *config.Device) error {
+	session, err := w.session(&c.Broker)
 	if err != nil {
 		return fmt.Errorf("daemon: device %s: %w", c.Name, err)
 	}
-	certs.add(c.Name, d.metrics.Device(c.Name), dialer)
+	w.certificates.add(c.Name, w.metrics.Device(c.Name), &c.Broker)
 	cfg := devices.Config{
 		Name: c.Name, Port: c.Port, ClientID: c.ClientID, Topics: c.Topics,
 		Access:   gateway.Access{Publish: filters(c.Allow.Publish), Subscribe: filters(c.Allow.Subscribe)},
 		Limits:   gateway.Limits{MessagesPerSecond: float64(c.Limits.MessagesPerSecond), MaxPayload: c.Limits.MaxPayload},
 		RxBuffer: c.RxBuffer, MaxFrame: c.MaxFrame, Session: session,
-		ConsoleLog: !c.Console.NoLog, ConsoleTopic: c.Console.Topic, ShowPayloads: d.cfg.HTTP.ShowPayloads,
+		ConsoleLog: !c.Console.NoLog, ConsoleTopic: c.Console.Topic, ShowPayloads: w.cfg.HTTP.ShowPayloads,
 	}
-	beat := watchdog.Loop("device " + c.Name)
-	shared.Beat = beat.Tick
-	d.devices = append(d.devices, supervise(c.Name, d.log, func() *devices.Device { return devices.New(cfg, shared) }))
+	shared := w.shared
+	shared.Beat = w.watchdog.Loop("device " + c.Name).Tick
+	w.devices = append(w.devices, supervise(c.Name, w.log, func() *devices.Device { return devices.New(cfg, shared) }))
 	return nil
 }
 
@@ -144,32 +162,25 @@ func (d *Daemon) wireHTTP() (err error) {
 	return err
 }
 
-// dialers makes sessions' configurations. Devices with the same broker and the
-// same files share a Dialer.
-type dialers struct {
-	broker *embedded.Broker
-	known  map[string]*mqttcore.Dialer
-}
-
-// session returns what all sessions with b have in common, and the dialer,
-// which is nil for the embedded broker.
-func (d *dialers) session(b *config.Broker) (mqttcore.Config, *mqttcore.Dialer, error) {
+// session returns what all sessions with b have in common. Those with the same
+// broker and the same files share a Dialer.
+func (w *wiring) session(b *config.Broker) (mqttcore.Config, error) {
 	cfg := b.Session()
 	if b.URL == config.Embedded {
-		cfg.Dial = func(ctx context.Context) (net.Conn, error) { return d.broker.Dial(ctx) }
-		return cfg, nil, nil
+		cfg.Dial = w.broker.Dial
+		return cfg, nil
 	}
 	key := fmt.Sprintf("%q %+q", b.URL, b.TLS)
-	dialer := d.known[key]
+	dialer := w.dialers[key]
 	if dialer == nil {
 		var err error
 		if dialer, err = b.Dialer(); err != nil {
-			return mqttcore.Config{}, nil, err
+			return mqttcore.Config{}, err
 		}
-		d.known[key] = dialer
+		w.dialers[key] = dialer
 	}
 	cfg.Dial = dialer.Dial
-	return cfg, dialer, nil
+	return cfg, nil
 }
 
 // watcherTask makes a task of the port watcher, which is ready at once.

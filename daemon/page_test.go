@@ -1,0 +1,87 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/umqttd/umqttd/daemon/logs/logtest"
+	"github.com/umqttd/umqttd/devices/port/porttest"
+)
+
+// TestProblemIsForgottenWhenThePortOpens: what was wrong with a port is on the page for
+// as long as it is wrong.
+func TestProblemIsForgottenWhenThePortOpens(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "board")
+	r := start(t, base+fmt.Sprintf("devices: [{name: d, port: %s}]\n", path), nil)
+	r.wantLog("port is not there")
+	r.wantPage("/", "no such port")
+	_, tty := porttest.NewPTY(t)
+	if err := os.Symlink(tty, path); err != nil {
+		t.Fatal(err)
+	}
+	r.wantLog("port open")
+	s := (*page)(r.Daemon).Status()
+	if d := s.Devices[0]; !d.Up || d.Problem != "" {
+		t.Errorf("the page shows up %v, problem %q", d.Up, d.Problem)
+	}
+}
+
+// TestDeviceThatHangs is named on the page, in a second, and silences no other.
+func TestDeviceThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, err := New(parse(t, "devices: [{name: a, port: /none/a}, {name: b, port: /none/b}, {name: c, port: /none/c}]"),
+			Options{Log: new(logtest.Book).Logger()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go func() { _ = d.devices[2].Run(ctx) }() // the others do not run, and do not answer
+		synctest.Wait()
+		begun := time.Now()
+		s := (*page)(d).Status()
+		if took := time.Since(begun); took != askTimeout {
+			t.Errorf("it took %v", took)
+		}
+		for i, want := range []string{"does not answer", "does not answer", "no such port"} {
+			if !strings.Contains(s.Devices[i].Problem, want) {
+				t.Errorf("device %s: %q, want %q", s.Devices[i].Name, s.Devices[i].Problem, want)
+			}
+		}
+		if line := d.summary(ctx); line != "0/3 devices up, no board connected" {
+			t.Errorf("systemd is told %q", line)
+		}
+	})
+}
+
+// TestPageOfSeveralBrokers names the broker of a device that has its own, and shows no
+// signature that stands in a URL.
+func TestPageOfSeveralBrokers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, err := New(parse(t, `
+broker: {url: "wss://one.example.org/mqtt?signature=secret"}
+devices:
+  - {name: a, port: /dev/a}
+  - {name: b, port: /dev/b, broker: {url: "wss://two.example.org/mqtt?signature=secret"}}
+  - {name: c, port: /dev/c, broker: {username: c}}
+`), Options{Log: new(logtest.Book).Logger()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := (*page)(d).Status()
+		brokers := []string{s.Broker, s.Devices[0].Broker, s.Devices[1].Broker, s.Devices[2].Broker}
+		if want := []string{"wss://one.example.org/mqtt", "", "wss://two.example.org/mqtt", ""}; !slices.Equal(brokers, want) {
+			t.Errorf("brokers %q, want %q", brokers, want)
+		}
+		if text := fmt.Sprintf("%+v", s); strings.Contains(text, "secret") {
+			t.Errorf("the page has %s", text)
+		}
+	})
+}
