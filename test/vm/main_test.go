@@ -19,8 +19,8 @@ import (
 	"github.com/umqttd/umqttd/test/vm/machine"
 )
 
-// gateway is where umqttd is inside the machine.
-const gateway = "/umqttd"
+// program is where umqttd is inside the machine.
+const program = "/umqttd"
 
 // limit is how long the machine may run, in the time of the computer around it. It needs a minute on a busy one.
 const limit = 10 * time.Minute
@@ -63,7 +63,7 @@ func outside() (status int, err error) {
 	return machine.Machine{
 		Kernel: kernel,
 		Init:   tests,
-		Files:  map[string]string{gateway: daemon},
+		Files:  map[string]string{program: daemon},
 		Args:   flags(),
 		Output: os.Stdout,
 	}.Run(ctx)

@@ -103,7 +103,7 @@ func (a *Adapter) unlink(c command) {
 		a.pending = slices.Delete(a.pending, i, i+1)
 		s = statusUnlinked
 	}
-	a.answer(appendUnlinked(nil, c.sequence, s))
+	a.answer(unlinked(c.sequence, s))
 }
 
 // progress does all pending transfers that can be done now, in their order. The caller holds mu.
@@ -125,10 +125,10 @@ func (a *Adapter) do(t transfer) (answer []byte, done bool) {
 	case t.endpoint == endpointData && !t.in && !a.stalled:
 		a.toBoard = append(a.toBoard, t.data...)
 		notify(a.arrived)
-		return appendResult(nil, t, statusDone, len(t.data), nil), true
+		return result(t, statusDone, len(t.data), nil), true
 	case t.endpoint == endpointData && t.in && len(a.toHost) > 0:
 		n := min(len(a.toHost), t.length)
-		answer = appendResult(nil, t, statusDone, n, a.toHost[:n])
+		answer = result(t, statusDone, n, a.toHost[:n])
 		a.toHost = slices.Delete(a.toHost, 0, n)
 		return answer, true
 	}
@@ -145,12 +145,12 @@ func (a *Adapter) control(t transfer) []byte {
 	}
 	switch {
 	case !known:
-		return appendResult(nil, t, statusStall, 0, nil)
+		return result(t, statusStall, 0, nil)
 	case t.in:
 		reply = reply[:min(len(reply), t.length)]
-		return appendResult(nil, t, statusDone, len(reply), reply)
+		return result(t, statusDone, len(reply), reply)
 	}
-	return appendResult(nil, t, statusDone, len(t.data), nil)
+	return result(t, statusDone, len(t.data), nil)
 }
 
 // answer writes to the kernel. That it has hung up serve will notice.

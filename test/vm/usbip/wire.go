@@ -100,22 +100,20 @@ func readCommand(r io.Reader) (command, error) {
 	return c, nil
 }
 
-// appendResult appends the answer to a transfer: n bytes went, and data are those to the host.
-func appendResult(dst []byte, t transfer, s status, n int, data []byte) []byte {
-	return append(appendHeader(dst, retSubmit, t.sequence, s, n), data...)
+// result is the answer to a transfer: n bytes went, and data are those to the host.
+func result(t transfer, s status, n int, data []byte) []byte {
+	return append(header(retSubmit, t.sequence, s, n), data...)
 }
 
-// appendUnlinked appends the answer to an unlink.
-func appendUnlinked(dst []byte, sequence uint32, s status) []byte {
-	return appendHeader(dst, retUnlink, sequence, s, 0)
-}
+// unlinked is the answer to an unlink.
+func unlinked(sequence uint32, s status) []byte { return header(retUnlink, sequence, s, 0) }
 
-func appendHeader(dst []byte, code, sequence uint32, s status, n int) []byte {
-	var h [headerLen]byte
+func header(code, sequence uint32, s status, n int) []byte {
+	h := make([]byte, headerLen)
 	be := binary.BigEndian
 	be.PutUint32(h[0:], code)
 	be.PutUint32(h[4:], sequence)
 	be.PutUint32(h[20:], uint32(s))
 	be.PutUint32(h[24:], uint32(n))
-	return append(dst, h[:]...)
+	return h
 }
