@@ -67,7 +67,6 @@ func badInputs() []badInput {
 		{name: "field missing", body: []byte{4, byte(mqttsn.Publish), 0, 0}, series: frameError("malformed")},
 		{name: "field left over", body: []byte{3, byte(mqttsn.PingResp), 0}, series: frameError("malformed")},
 		{name: "reserved flag", body: []byte{8, byte(mqttsn.Publish), 0x03, 0, 1, 0, 7, 'x'}, series: frameError("malformed")},
-		{name: "another protocol", body: []byte{8, byte(mqttsn.Connect), 4, 2, 0, 60, 'm', '5'}, answer: &mqttsn.Packet{Type: mqttsn.ConnAck, ReturnCode: mqttsn.NotSupported}, series: refusal("connect")},
 		{name: "unknown topic id", packet: publishOf(mqttsn.QoS1, 999, 7), answer: pubackOf(999, 7, mqttsn.InvalidTopicID), series: dropped("invalid_topic_id")},
 		{name: "unknown topic id, QoS 0", packet: publishOf(0, 999, 0), answer: pubackOf(999, 0, mqttsn.InvalidTopicID), series: dropped("invalid_topic_id")},
 		{name: "topic id 0", packet: publishOf(mqttsn.QoS1, 0, 7), answer: pubackOf(0, 7, mqttsn.InvalidTopicID), series: dropped("invalid_topic_id")},
@@ -85,8 +84,9 @@ func badInputs() []badInput {
 		{name: "not a filter", packet: subscribe("m5/a#"), answer: suback(mqttsn.NotSupported), series: refusal("subscribe")},
 		{name: "invalid UTF-8 in SUBSCRIBE", packet: subscribe("m5/\xc3"), answer: suback(mqttsn.NotSupported), series: refusal("subscribe")},
 		{name: "unknown predefined id in SUBSCRIBE", packet: mqttsn.Packet{Type: mqttsn.Subscribe, Flags: predefined, MsgID: 7, TopicID: 9}, answer: suback(mqttsn.InvalidTopicID), series: refusal("subscribe")},
-		{name: "answer to no question", packet: mqttsn.Packet{Type: mqttsn.PubAck, TopicID: 1, MsgID: 99}},
-		{name: "PINGRESP unasked", packet: mqttsn.Packet{Type: mqttsn.PingResp}},
+		{name: "answer to no question", packet: mqttsn.Packet{Type: mqttsn.PubAck, TopicID: 1, MsgID: 99}, series: frameError("unexpected")},
+		{name: "PINGRESP unasked", packet: mqttsn.Packet{Type: mqttsn.PingResp}, series: frameError("unexpected")},
+		{name: "WILLTOPIC out of turn", packet: mqttsn.Packet{Type: mqttsn.WillTopic, Topic: []byte("m5/will")}, series: frameError("unexpected")},
 		{name: "QoS 2 in mid-air", packet: mqttsn.Packet{Type: mqttsn.PubRel, MsgID: 7}, series: frameError("unexpected")},
 		{name: "another gateway", packet: mqttsn.Packet{Type: mqttsn.ConnAck}, series: frameError("unexpected")},
 	}
@@ -140,6 +140,21 @@ func TestBadInput(t *testing.T) {
 			t.Errorf("%q was delivered on %s", m.payload, m.topic)
 		}
 	}
+}
+
+// TestAnotherProtocol refuses a CONNECT that is not for MQTT-SN 1.2. It ends the session before it, as any CONNECT does; the next good one begins another.
+func TestAnotherProtocol(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, setup{})
+	s := cable.NewScript(t, r.line)
+	s.Connect("m5", mqttsn.CleanSession)
+	s.Body(8, byte(mqttsn.Connect), byte(mqttsn.CleanSession), 2, 0, 60, 'm', '5')
+	if p := s.Want(mqttsn.ConnAck); p.ReturnCode != mqttsn.NotSupported {
+		t.Errorf("CONNACK says %v", p.ReturnCode)
+	}
+	r.gateway.WaitMetric(refusal("connect"), 1)
+	r.gateway.WaitMetric(metric("board_connected"), 0)
+	s.Connect("m5", mqttsn.CleanSession)
 }
 
 // nextAnswer returns the next message that is an answer. The gateway's own question, whether all has arrived, is answered.

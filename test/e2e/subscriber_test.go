@@ -29,7 +29,6 @@ type message struct {
 type subscriber struct {
 	t     *testing.T
 	args  []string
-	stop  context.CancelFunc
 	ended chan struct{}
 
 	mu       sync.Mutex
@@ -47,12 +46,10 @@ func subscribe(t *testing.T, broker *mosquitto.Broker, id, filter string, with .
 		t: t, ended: make(chan struct{}),
 		args: append(clientArgs(t, broker, with), "-i", id, "-c", "-q", "1", "-t", filter, "-F", "message %q %r %t %p"),
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	s.stop = stop
 	go func() {
 		defer close(s.ended)
-		for ctx.Err() == nil {
-			s.run(ctx)
+		for t.Context().Err() == nil {
+			s.run(t.Context())
 		}
 	}()
 	t.Cleanup(s.cleanup)
@@ -80,9 +77,8 @@ func (s *subscriber) run(ctx context.Context) {
 	_ = command.Wait() // the broker was killed, or the program
 }
 
-// cleanup ends the program; its session stays with the broker.
+// cleanup waits for the end of the program, which comes with that of the test; its session stays with the broker.
 func (s *subscriber) cleanup() {
-	s.stop()
 	<-s.ended
 	if s.t.Failed() {
 		s.t.Logf("mosquitto_sub received %d messages and said:\n%s", len(s.messages), strings.Join(s.rest[max(0, len(s.rest)-20):], "\n"))

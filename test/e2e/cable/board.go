@@ -28,10 +28,12 @@ type Board struct {
 	off   chan struct{}
 	ended chan struct{}
 
-	mu     sync.Mutex
-	events []board.Event
-	sent   map[mqttsn.Type]int
-	heard  map[mqttsn.Type]int
+	mu         sync.Mutex
+	events     []board.Event
+	sent       map[mqttsn.Type]int
+	heard      map[mqttsn.Type]int
+	connects   int // CONNECTs sent before the first CONNACK came
+	everOnline bool
 }
 
 // NewBoard powers a board on. It is off when the test ends.
@@ -117,6 +119,9 @@ func (b *Board) turn(client *board.Board) {
 	defer b.mu.Unlock()
 	for _, ev := range client.Events() {
 		ev.Data = bytes.Clone(ev.Data)
+		if ev.Kind == board.Connected && !b.everOnline {
+			b.everOnline, b.connects = true, b.sent[mqttsn.Connect]
+		}
 		b.events = append(b.events, ev)
 	}
 }
@@ -263,6 +268,13 @@ func (b *Board) Sent(typ mqttsn.Type) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.sent[typ]
+}
+
+// Reconnects returns how many CONNECTs the board has sent since it was connected for the first time.
+func (b *Board) Reconnects() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.sent[mqttsn.Connect] - b.connects
 }
 
 // Heard returns how many messages of a type the board has received.

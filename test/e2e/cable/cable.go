@@ -58,7 +58,7 @@ func (c *Cable) Path() string { return c.path }
 // Plug makes a new pty and the link to it.
 func (c *Cable) Plug() {
 	c.t.Helper()
-	master, slave, err := openPTY()
+	master, slave, err := OpenPTY()
 	if err != nil {
 		c.t.Fatalf("cable: %v", err)
 	}

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/term"
 )
 
-// openPTY returns both ends of a new pty, raw, so that it echoes no more than a UART does. The master is on Go's poller: closing it ends a Read, which the usual
+// OpenPTY returns both ends of a new pty, raw, so that it echoes no more than a UART does. The master is on Go's poller: closing it ends a Read, which the usual
 // ways to open a pty do not give.
-func openPTY() (master, slave *os.File, err error) {
+func OpenPTY() (master, slave *os.File, err error) {
 	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, nil, &os.PathError{Op: "open", Path: "/dev/ptmx", Err: err}
