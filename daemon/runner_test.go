@@ -14,6 +14,7 @@ import (
 
 	"github.com/umqttd/umqttd/daemon/config"
 	"github.com/umqttd/umqttd/daemon/logs/logtest"
+	"github.com/umqttd/umqttd/daemon/tasktest"
 )
 
 // patience bounds what a test waits for; it is never slept through.
@@ -30,10 +31,9 @@ gateway: gw
 // runner is a daemon that runs.
 type runner struct {
 	*Daemon
-	t      *testing.T
-	log    *logtest.Book
-	cancel context.CancelFunc
-	ended  chan error
+	t    *testing.T
+	log  *logtest.Book
+	stop func() // once, which takes less than 5 s and goes without an error
 }
 
 func parse(t *testing.T, yaml string) *config.Config {
@@ -45,10 +45,10 @@ func parse(t *testing.T, yaml string) *config.Config {
 	return cfg
 }
 
-// start runs a daemon and waits until it is ready.
+// start runs a daemon until the test ends, and waits until it is ready.
 func start(t *testing.T, yaml string, change func(*Options)) *runner {
 	t.Helper()
-	r := &runner{t: t, log: new(logtest.Book), ended: make(chan error, 1)}
+	r := &runner{t: t, log: new(logtest.Book)}
 	opts := Options{Version: "1.2.3", Log: r.log.Logger()}
 	if change != nil {
 		change(&opts)
@@ -58,36 +58,22 @@ func start(t *testing.T, yaml string, change func(*Options)) *runner {
 		t.Fatal(err)
 	}
 	r.Daemon = d
-	ctx, cancel := context.WithCancel(context.Background())
-	r.cancel = cancel
-	go func() { r.ended <- d.Run(ctx) }()
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(r.log)
+		}
+	})
+	stop := tasktest.Start(t, d)
+	r.stop = func() {
+		t.Helper()
+		begun := time.Now()
+		stop()
+		if took := time.Since(begun); took > 5*time.Second {
+			t.Errorf("stopping took %v", took)
+		}
+	}
 	t.Cleanup(r.stop)
-	select {
-	case <-d.Ready():
-	case err := <-r.ended:
-		r.cancel = nil
-		t.Fatalf("ended: %v\n%s", err, r.log)
-	case <-time.After(patience):
-		t.Fatalf("not ready\n%s", r.log)
-	}
 	return r
-}
-
-// stop stops the daemon, once, which takes less than 5 s and goes without an error.
-func (r *runner) stop() {
-	r.t.Helper()
-	if r.cancel == nil {
-		return
-	}
-	r.cancel()
-	r.cancel = nil
-	begun := time.Now()
-	if err := <-r.ended; err != nil {
-		r.t.Errorf("stopped with %v", err)
-	}
-	if took := time.Since(begun); took > 5*time.Second {
-		r.t.Errorf("stopping took %v", took)
-	}
 }
 
 // wantLog waits for a line.
@@ -96,7 +82,7 @@ func (r *runner) wantLog(text string) {
 	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
 	defer cancel()
 	if !r.log.Wait(ctx, text) {
-		r.t.Fatalf("not logged: %s\n%s", text, r.log)
+		r.t.Fatalf("not logged: %s", text)
 	}
 }
 

@@ -181,6 +181,19 @@ func (d *decoder) scalar(at place, n *yaml.Node, want string) (text, tag string,
 	return text, tag, true
 }
 
+// take is scalar for the key of a field, whose place it notes.
+func (d *decoder) take(field any, at place, n *yaml.Node, want string) (text, tag string, ok bool) {
+	d.given[field] = at
+	text, tag, ok = d.scalar(at, n, want)
+	if !ok {
+		d.refused[field] = true
+	}
+	return text, tag, ok
+}
+
+// isNull reports whether nothing stands under a key.
+func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }
+
 // checkPrintable refuses what no value needs and what spoils a log. The file is UTF-8,
 // but a variable may hold anything.
 func checkPrintable(s string) (wrong, write string) {

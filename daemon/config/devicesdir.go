@@ -6,8 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-
-	"gopkg.in/yaml.v3"
 )
 
 // devicesDir reads the folder of device files, in the order of their names: *.yaml
@@ -70,7 +68,7 @@ func (d *decoder) deviceFile(c *Config, src *source) *Device {
 		return nil
 	}
 	root := d.parse(src, data)
-	if root == nil || root.Kind == yaml.ScalarNode && root.ShortTag() == "!!null" {
+	if root == nil || isNull(root) {
 		return nil
 	}
 	dev := newDevice(c.Broker)

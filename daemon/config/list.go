@@ -20,12 +20,11 @@ type texts struct {
 // decode keeps an empty list apart from an absent one: it is not nil.
 func (v texts) decode(d *decoder, at place, n *yaml.Node) {
 	d.given[v.field] = at
-	empty := n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null"
 	switch {
-	case empty && v.strict:
+	case isNull(n) && v.strict:
 		d.fault(at, "has no value", "write [] to allow nothing, or remove the key to allow everything")
 		return
-	case empty:
+	case isNull(n):
 		return
 	case n.Kind != yaml.SequenceNode:
 		d.fault(at, "is "+kindOf(n)+", not a list", `write ["one", "two"]`)
@@ -65,7 +64,7 @@ type topicIDs struct {
 // MQTT-SN 1.2 section 5.3.11.
 func (v topicIDs) decode(d *decoder, at place, n *yaml.Node) {
 	d.given[v.field] = at
-	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" {
+	if isNull(n) {
 		return
 	}
 	if n.Kind != yaml.MappingNode {
@@ -112,12 +111,11 @@ type future struct {
 }
 
 func (v future) decode(d *decoder, at place, n *yaml.Node) {
-	null := n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null"
 	kind := yaml.MappingNode
 	if v.list {
 		kind = yaml.SequenceNode
 	}
-	if !null && (n.Kind != kind || len(n.Content) > 0) {
+	if !isNull(n) && (n.Kind != kind || len(n.Content) > 0) {
 		d.fault(at, "is not supported by this version", "remove it")
 	}
 }

@@ -17,8 +17,7 @@ type boolean struct {
 }
 
 func (b boolean) decode(d *decoder, at place, n *yaml.Node) {
-	d.given[b.field] = at
-	s, tag, ok := d.scalar(at, n, "true or false")
+	s, tag, ok := d.take(b.field, at, n, "true or false")
 	if !ok {
 		return
 	}
@@ -27,6 +26,7 @@ func (b boolean) decode(d *decoder, at place, n *yaml.Node) {
 	}
 	if tag != "!!bool" && tag != "${}" || s != "true" && s != "false" {
 		d.fault(at, "is neither true nor false", "write true or false")
+		d.refused[b.field] = true
 		return
 	}
 	*b.field = (s == "true") != b.not
@@ -45,10 +45,8 @@ type number struct {
 }
 
 func (v number) decode(d *decoder, at place, n *yaml.Node) {
-	d.given[v.field] = at
-	s, tag, ok := d.scalar(at, n, "a number")
+	s, tag, ok := d.take(v.field, at, n, "a number")
 	if !ok {
-		d.refused[v.field] = true
 		return
 	}
 	i, err := strconv.Atoi(s)
@@ -89,14 +87,12 @@ type duration struct {
 }
 
 func (v duration) decode(d *decoder, at place, n *yaml.Node) {
-	d.given[v.field] = at
 	between := fmt.Sprintf("write %s to %s", short(v.min), short(v.max))
 	if v.off {
 		between += ", or 0s for off"
 	}
-	s, tag, ok := d.scalar(at, n, "a time")
+	s, tag, ok := d.take(v.field, at, n, "a time")
 	if !ok {
-		d.refused[v.field] = true
 		return
 	}
 	t, err := time.ParseDuration(s)

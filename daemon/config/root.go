@@ -129,7 +129,7 @@ type deviceList struct {
 
 func (v deviceList) decode(d *decoder, at place, n *yaml.Node) {
 	d.given[v.devices] = at
-	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" {
+	if isNull(n) {
 		return
 	}
 	if n.Kind != yaml.SequenceNode {

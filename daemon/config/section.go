@@ -27,7 +27,7 @@ type section struct {
 // broker starts from the main one, which therefore must be known by then.
 func (s section) decode(d *decoder, at place, n *yaml.Node) {
 	d.given[s.field] = at
-	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" && !s.strict {
+	if isNull(n) && !s.strict {
 		return
 	}
 	if n.Kind != yaml.MappingNode {

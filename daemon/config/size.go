@@ -21,10 +21,8 @@ var units = []struct {
 }{{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}}
 
 func (v size) decode(d *decoder, at place, n *yaml.Node) {
-	d.given[v.field] = at
-	s, tag, ok := d.scalar(at, n, "a size")
+	s, tag, ok := d.take(v.field, at, n, "a size")
 	if !ok {
-		d.refused[v.field] = true
 		return
 	}
 	bytes, ok := parseSize(s)

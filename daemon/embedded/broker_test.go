@@ -1,22 +1,22 @@
 package embedded
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 	"golang.org/x/crypto/bcrypt"
+
+	"github.com/umqttd/umqttd/daemon/logs/logtest"
+	"github.com/umqttd/umqttd/daemon/tasktest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -24,29 +24,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // patience is how long a test waits for what must happen.
 const patience = 10 * time.Second
 
-// logbook is a log that a test may read while it is written.
-type logbook struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logbook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logbook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 // start runs a broker on a free loopback port until the test ends. Its log is complete after stop.
-func start(t *testing.T, cfg Config) (b *Broker, log *logbook, stop func()) {
+func start(t *testing.T, cfg Config) (b *Broker, log *logtest.Book, stop func()) {
 	t.Helper()
-	log = new(logbook)
-	cfg.Log = slog.New(slog.NewTextHandler(log, nil))
+	log = new(logtest.Book)
+	cfg.Log = log.Logger()
 	if cfg.Listen == "" {
 		cfg.Listen = "127.0.0.1:0"
 	}
@@ -54,28 +36,7 @@ func start(t *testing.T, cfg Config) (b *Broker, log *logbook, stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- b.Run(ctx) }()
-	stop = sync.OnceFunc(func() {
-		cancel()
-		select {
-		case err := <-done:
-			if err != nil {
-				t.Errorf("Run returned %v, want nil", err)
-			}
-		case <-time.After(patience):
-			t.Error("Run does not return")
-		}
-	})
-	t.Cleanup(stop)
-	select {
-	case <-b.Ready():
-	case err := <-done:
-		done <- nil
-		t.Fatal(err)
-	}
-	return b, log, stop
+	return b, log, tasktest.Start(t, b)
 }
 
 // client is one connection, spoken byte by byte.
@@ -97,6 +58,28 @@ func newClient(t *testing.T, conn net.Conn) client {
 	_ = conn.SetDeadline(time.Now().Add(patience))
 	t.Cleanup(func() { _ = conn.Close() })
 	return client{t, conn}
+}
+
+// join connects over the network, as a client without a password.
+func join(t *testing.T, b *Broker, id string) client {
+	t.Helper()
+	c := dial(t, b)
+	c.send(connect(id, "", ""))
+	c.want("CONNACK", accepted)
+	return c
+}
+
+// joinInside connects as umqttd itself does.
+func joinInside(t *testing.T, b *Broker, id string) client {
+	t.Helper()
+	conn, err := b.Dial(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newClient(t, conn)
+	c.send(connect(id, "", ""))
+	c.want("CONNACK without a password", accepted)
+	return c
 }
 
 func (c client) send(packet string) {
@@ -142,19 +125,10 @@ const (
 
 func TestQoS1FromTheNetworkToTheInside(t *testing.T) {
 	b, _, _ := start(t, Config{})
-	conn, err := b.Dial(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	inner, outer := newClient(t, conn), dial(t, b)
-
-	inner.send(connect("gateway", "", ""))
-	inner.want("CONNACK", accepted)
+	inner, outer := joinInside(t, b, "gateway"), join(t, b, "phone")
 	inner.send("\x82\x08\x00\x01" + field("a/#") + "\x01")
 	inner.want("SUBACK with QoS 1", "\x90\x03\x00\x01\x01")
 
-	outer.send(connect("phone", "", ""))
-	outer.want("CONNACK", accepted)
 	outer.send("\x32\x09\x00\x03a/b\x00\x07hi")
 	outer.want("PUBACK", "\x40\x02\x00\x07")
 
@@ -165,9 +139,7 @@ func TestQoS1FromTheNetworkToTheInside(t *testing.T) {
 // The daemon must stop in seconds, whoever hangs on the line, also a client that never said CONNECT.
 func TestStopClosesEveryConnection(t *testing.T) {
 	b, _, stop := start(t, Config{})
-	silent, live := dial(t, b), dial(t, b)
-	live.send(connect("live", "", ""))
-	live.want("CONNACK", accepted)
+	silent, live := dial(t, b), join(t, b, "live")
 	stop()
 	silent.wantClosed()
 	live.wantClosed()
@@ -229,13 +201,7 @@ func TestPasswords(t *testing.T) {
 		}
 		_ = c.Close()
 	}
-	conn, err := b.Dial(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	inner := newClient(t, conn)
-	inner.send(connect("gateway", "", ""))
-	inner.want("umqttd itself needs no password", accepted)
+	joinInside(t, b, "gateway")
 	stop()
 	if got := log.String(); !strings.Contains(got, "user=bob") || strings.Contains(got, "wonderland") || strings.Contains(got, "guess") {
 		t.Errorf("the log must name the refused user and never a password:\n%s", got)
@@ -317,9 +283,7 @@ func TestAddressInUseNamesTheKey(t *testing.T) {
 // Mochi logs the whole packet that broke a rule.
 func TestNoPayloadReachesTheLog(t *testing.T) {
 	b, log, stop := start(t, Config{})
-	c := dial(t, b)
-	c.send(connect("c", "", ""))
-	c.want("CONNACK", accepted)
+	c := join(t, b, "c")
 	c.send("\x32\x0d\x00\x03a/b\x00\x00secret") // QoS 1 with packet id 0 [MQTT-2.3.1-1]
 	c.wantClosed()
 	stop()
@@ -333,27 +297,17 @@ func TestNoPayloadReachesTheLog(t *testing.T) {
 
 func TestALargePacketIsRefusedBeforeItIsRead(t *testing.T) {
 	b, _, _ := start(t, Config{})
-	c := dial(t, b)
-	c.send(connect("c", "", ""))
-	c.want("CONNACK", accepted)
+	c := join(t, b, "c")
 	c.send("\x30\xff\xff\xff\x7f") // PUBLISH of 256 MiB
 	c.wantClosed()
 }
 
 func TestADroppedMessageIsSaidOnce(t *testing.T) {
 	b, log, stop := start(t, Config{})
-	conn, err := b.Dial(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	slow, fast := newClient(t, conn), dial(t, b)
-	slow.send(connect("slow", "", ""))
-	slow.want("CONNACK", accepted)
+	slow, fast := joinInside(t, b, "slow"), join(t, b, "fast")
 	slow.send("\x82\x08\x00\x01" + field("a/#") + "\x00")
 	slow.want("SUBACK", "\x90\x03\x00\x01\x00")
 
-	fast.send(connect("fast", "", ""))
-	fast.want("CONNACK", accepted)
 	publish := "\x30\x85\x08" + field("a/b") + strings.Repeat("x", 1024)
 	fast.send(strings.Repeat(publish, 4000) + "\xc0\x00") // nobody reads them: the socket's buffer and the queue fill up
 	fast.want("PINGRESP, the publisher does not wait for the slow one", "\xd0\x00")
