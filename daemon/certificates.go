@@ -75,10 +75,10 @@ func (c *certificates) Run(ctx context.Context) error {
 // the certificates before it stay in force.
 func (c *certificates) look() {
 	for _, w := range c.watched {
-		problem, warning := "", ""
+		problem, warning := "", w.warned
 		dialer, err := w.broker.Dialer()
 		if err != nil {
-			problem, warning = err.Error(), w.warned
+			problem = err.Error()
 		} else {
 			s, _ := dialer.TLSStatus()
 			warning = s.KeyWarning
