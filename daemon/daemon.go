@@ -25,14 +25,16 @@ const (
 	stageTimeout = 2500 * time.Millisecond // of one stage
 )
 
-// statusEvery is how often systemd is told how the gateway is.
+// statusEvery is how often systemd is told how the gateway is. With a short
+// WatchdogSec= it is more often: to be asked makes the loop of a device turn, also
+// of one that has nothing to do.
 const statusEvery = 5 * time.Second
 
 // Options are what a Daemon needs beside its configuration.
 type Options struct {
 	Version  string // for the page and umqttd_build_info
 	Revision string
-	Log      *slog.Logger
+	Log      *slog.Logger // required
 
 	// Socket is where `umqttd monitor` finds the daemon. Empty: nowhere.
 	Socket string
@@ -47,6 +49,8 @@ type Daemon struct {
 	opts    Options
 	log     *slog.Logger
 	started time.Time
+
+	statusEvery time.Duration // at most the constant
 
 	metrics *metrics.Metrics
 	systemd notify.Systemd
@@ -126,7 +130,7 @@ func (d *Daemon) serve(ctx context.Context, failed <-chan error) error {
 	if len(d.devices) == 0 {
 		d.log.Warn("no device is configured; plug a board in, run `umqttd ports`, and describe it under devices:")
 	}
-	tick := time.NewTicker(statusEvery)
+	tick := time.NewTicker(d.statusEvery)
 	defer tick.Stop()
 	for {
 		d.tell(d.systemd.Status(d.summary(ctx)))

@@ -47,7 +47,7 @@ func (f *fakeTask) String() string         { return f.name }
 // bare is a Daemon with nothing but infrastructure.
 func bare(tasks ...task) *Daemon {
 	return &Daemon{
-		cfg: new(config.Config), log: new(logtest.Book).Logger(), opener: new(port.Opener), ready: make(chan struct{}), infra: tasks,
+		statusEvery: statusEvery, cfg: new(config.Config), log: new(logtest.Book).Logger(), opener: new(port.Opener), ready: make(chan struct{}), infra: tasks,
 	}
 }
 

@@ -28,6 +28,10 @@ func New(cfg *config.Config, opts Options) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.statusEvery = statusEvery
+	if watchdog.Interval() > 0 {
+		d.statusEvery = min(statusEvery, watchdog.Interval())
+	}
 	watcher := &watcherTask{ready: make(chan struct{})}
 	w := wiring{
 		Daemon: d, watchdog: watchdog,
