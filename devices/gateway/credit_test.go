@@ -149,3 +149,24 @@ func TestWillRequestsHaveCredit(t *testing.T) {
 		t.Fatalf("%d of 20 nodes were asked", len(asked))
 	}
 }
+
+// TestCreditForQoS1: messages that need an answer wait for credit like others,
+// and go when it returns.
+func TestCreditForQoS1(t *testing.T) {
+	s := newScript(t, Config{RxBuffer: 60})
+	id := s.connect(mqttsn.CleanSession)
+	ping := mqttsn.Packet{Type: mqttsn.PingReq}
+	s.board(ping, ping, ping, ping)
+	s.frames = nil
+	s.deliver(id, "a/b", strings.Repeat("x", 20), 1)
+	s.wantIdle("no credit for REGISTER")
+	s.advance(2 * initialRTO)
+	s.want("credit returns", mqttsn.Packet{Type: mqttsn.Register, TopicID: 1, MsgID: 1, Topic: []byte("a/b")})
+	s.frames = nil
+	s.board(ping, ping, ping, ping, regack(1, 1, mqttsn.Accepted))
+	s.advance(2 * initialRTO)
+	last := s.frames[len(s.frames)-1]
+	if last.Type != mqttsn.Publish {
+		t.Fatalf("the message does not come: %s", describe(last))
+	}
+}

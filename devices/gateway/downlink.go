@@ -51,9 +51,9 @@ func (g *Gateway) sendNext(now time.Time, n *node) (sent, blocked bool) {
 		if m.msgID == 0 {
 			m.msgID = n.nextMsgID()
 		}
-		n.request = request{kind: mqttsn.Publish, msgID: m.msgID}
+		n.request = request{kind: mqttsn.Publish, msgID: m.msgID, due: true}
 		return g.sendRequest(now, n)
-	case !g.hasRoom(p, n.peer):
+	case !g.hasRoom(bodyLen(p, n.peer)):
 		return false, true
 	}
 	g.write(now, n.peer, p, false)
@@ -89,7 +89,7 @@ func (g *Gateway) announce(now time.Time, n *node, t *topic) (sent, blocked bool
 		g.giveUp(n, ReasonTooLarge)
 		return true, false
 	}
-	n.request = request{kind: mqttsn.Register, msgID: n.nextMsgID()}
+	n.request = request{kind: mqttsn.Register, msgID: n.nextMsgID(), due: true}
 	return g.sendRequest(now, n)
 }
 

@@ -63,6 +63,7 @@ type Gateway struct {
 	names      map[uint16][]byte // id to name
 
 	open   bool      // the port is open
+	busy   bool      // and takes no bytes now
 	lostAt time.Time // when it was lost; zero if it is open or never was
 
 	nodes     map[Peer]*node
@@ -81,7 +82,8 @@ type Gateway struct {
 	lastPeer Peer      // the node written to last, who can return credit
 	waiting  []reply   // answers that had no room yet
 	ready    []*node   // nodes with a message to send, in turn
-	stuck    bool      // the first of ready lacks credit
+	stuck    bool      // the first of ready lacks credit, or room in this turn
+	fullAt   time.Time // when a turn ended because it was full; zero if it was not
 
 	out, spare output
 	frames     int // in out.stream
@@ -123,7 +125,7 @@ func New(cfg Config) *Gateway {
 // PortOpened says that bytes can be written. The boards are told to connect
 // anew: what runs there does not know that the gateway was away.
 func (g *Gateway) PortOpened(now time.Time) {
-	g.open = true
+	g.open, g.busy = true, false
 	g.flow.reset()
 	g.idleAt = time.Time{}
 	g.waiting = g.waiting[:0]
@@ -149,6 +151,14 @@ func (g *Gateway) PortLost(now time.Time) {
 		n.request.deadline, n.ping = time.Time{}, ping{}
 		g.schedule(n)
 	}
+}
+
+// PortBusy says that the port takes no bytes, or takes them again. Meanwhile
+// everything waits here, where there are bounds; what is put out all the same,
+// such as what Shutdown says, may be lost.
+func (g *Gateway) PortBusy(now time.Time, busy bool) {
+	g.busy = busy
+	g.pump(now)
 }
 
 // Shutdown tells every board to connect anew later and cuts the MQTT sessions
@@ -181,8 +191,9 @@ func (g *Gateway) Deadline() time.Time {
 	if len(g.timers) > 0 {
 		d = g.timers[0].deadline
 	}
-	if g.open && g.blocked() {
+	if g.open && !g.busy && g.blocked() {
 		d = earliest(d, g.flow.probe.deadline)
+		d = earliest(d, g.fullAt)
 	}
 	return d
 }

@@ -36,7 +36,7 @@ func (g *Gateway) ask(n *node, kind mqttsn.Type) {
 func (g *Gateway) sendRequest(now time.Time, n *node) (sent, blocked bool) {
 	r := &n.request
 	p := g.requestPacket(n)
-	if !g.hasRoom(p, n.peer) {
+	if !g.hasRoom(bodyLen(p, n.peer)) {
 		return false, true
 	}
 	if r.sends == 0 {

@@ -12,6 +12,10 @@ import (
 // many pile up asks again for what is dropped.
 const maxWaiting = 256
 
+// maxTurn bounds what is put out in one turn, but for its last message: what the
+// port does not take must be kept by the driver of the gateway.
+const maxTurn = 16 << 10
+
 // lineBuffer is how many bytes the system and an adapter may hold that have been
 // written and have not left. A line that seems to hold more is faster than said.
 const lineBuffer = 8192
@@ -67,8 +71,10 @@ func (g *Gateway) tooLong(p *mqttsn.Packet, peer Peer) bool { return bodyLen(p, 
 
 var pingLen = serialproto.FrameLen(2)
 
-func (g *Gateway) hasRoom(p *mqttsn.Packet, peer Peer) bool {
-	return g.flow.room(serialproto.FrameLen(bodyLen(p, peer)), pingLen)
+// hasRoom reports whether a message may be put out now: the port takes bytes,
+// the turn is not full, and there is credit.
+func (g *Gateway) hasRoom(bodyLen int) bool {
+	return !g.busy && len(g.out.stream) < maxTurn && g.flow.room(serialproto.FrameLen(bodyLen), pingLen)
 }
 
 // write puts the message out, whatever the credit.
@@ -145,7 +151,7 @@ func (g *Gateway) reply(now time.Time, peer Peer, p *mqttsn.Packet) {
 	if n := g.nodes[peer]; n != nil && n.quiet {
 		return // nothing uninvited: it connects anew, or asks again
 	}
-	if len(g.waiting) == 0 && g.hasRoom(p, peer) {
+	if len(g.waiting) == 0 && g.hasRoom(bodyLen(p, peer)) {
 		g.write(now, peer, p, false)
 		return
 	}
@@ -167,7 +173,7 @@ func (g *Gateway) dropReplies(peer Peer) {
 func (g *Gateway) pump(now time.Time) {
 	g.flow.advance(now, g.creditRTO())
 	g.stuck = false
-	for len(g.waiting) > 0 && g.flow.room(serialproto.FrameLen(len(g.waiting[0].body)+len(g.waiting[0].peer.Node)+3), pingLen) {
+	for len(g.waiting) > 0 && g.hasRoom(len(g.waiting[0].body)+3+len(g.waiting[0].peer.Node)) {
 		g.writeBody(now, g.waiting[0].peer, g.waiting[0].body, false)
 		g.waiting = g.waiting[1:]
 	}
@@ -184,13 +190,17 @@ func (g *Gateway) pump(now time.Time) {
 			g.makeReady(n)
 		}
 	}
+	g.fullAt = time.Time{}
+	if g.blocked() && len(g.out.stream) >= maxTurn {
+		g.fullAt = now
+	}
 	g.earnCredit(now)
 }
 
 // earnCredit asks for credit if much of it is out and no answer is on its way.
 func (g *Gateway) earnCredit(now time.Time) {
 	n := g.nodes[g.lastPeer]
-	if n != nil && n.state == active && !n.quiet && g.flow.wantsPing(g.blocked()) {
+	if n != nil && n.state == active && !n.quiet && !g.busy && g.flow.wantsPing(g.blocked()) {
 		g.sendPing(now, n)
 	}
 }
