@@ -79,12 +79,11 @@ type Device struct {
 }
 
 const (
-	eventQueue  = 256             // events that may wait for the loop
-	readBuffer  = 4096            // bytes; a tty never gives more than 4,095 at once
-	maxTurn     = 64              // events handled before bytes are written
-	beatEvery   = 5 * time.Second // longest sleep of the loop
-	pollEvery   = 10 * time.Second
-	maxUnwriten = 64 << 10 // bytes kept for a port that does not take them
+	eventQueue = 256             // events that may wait for the loop
+	readBuffer = 4096            // bytes; a tty never gives more than 4,095 at once
+	maxTurn    = 64              // events handled before bytes are written
+	beatEvery  = 5 * time.Second // longest sleep of the loop
+	pollEvery  = 10 * time.Second
 )
 
 // New returns a Device. It does nothing until Run.

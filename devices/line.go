@@ -19,9 +19,8 @@ type line struct {
 	socket  *port.UDP
 	problem string    // why it is not open, as last told to the log
 	since   time.Time // when it was opened
-	writing bool      // a write that takes long runs aside
+	writing bool      // a write that takes long runs aside; the gateway knows that the port is busy
 	unsent  []byte    // what waits for that write to end
-	out     []byte    // scratch of transmit
 }
 
 func (l *line) open() bool { return l.stream != nil || l.socket != nil }
@@ -138,7 +137,7 @@ func (d *Device) lineChanged(ev *event) {
 	l := &d.line
 	switch ev.kind {
 	case portOpened:
-		*l = line{link: ev.link, stream: ev.stream, socket: ev.socket, since: ev.at, unsent: l.unsent[:0], out: l.out}
+		*l = line{link: ev.link, stream: ev.stream, socket: ev.socket, since: ev.at}
 		if ev.link > 1 {
 			d.met.Reconnects[metrics.SidePort].Inc()
 		}
@@ -152,17 +151,23 @@ func (d *Device) lineChanged(ev *event) {
 	case portFailed:
 		d.portProblem(ev.err)
 	case bytesWritten:
-		if ev.link != l.link {
-			return
-		}
+		d.written(ev)
+	}
+}
+
+// written deals with the end of a write that ran aside.
+func (d *Device) written(ev *event) {
+	l := &d.line
+	switch {
+	case ev.link != l.link || !l.writing:
+		return // of a port that is gone
+	case ev.err != nil:
+		_ = l.stream.Close() // the reader notices, and says so
+	case len(l.unsent) > 0:
+		d.writeAside()
+	default:
 		l.writing = false
-		if ev.err != nil {
-			_ = l.stream.Close()
-			return
-		}
-		if len(l.unsent) > 0 {
-			d.writeAside()
-		}
+		d.gw.PortBusy(d.now(), false)
 	}
 }
 
@@ -171,6 +176,7 @@ func (d *Device) closeLine(now time.Time) {
 		return
 	}
 	d.line.stream, d.line.socket = nil, nil
+	d.line.writing, d.line.unsent = false, nil
 	d.met.Up.Set(0)
 	d.gw.PortLost(now)
 }
@@ -216,28 +222,19 @@ func (d *Device) transmit() {
 	d.seen.counts.FramesTx += uint64(frames)
 	d.met.BytesTx.Add(float64(len(b)))
 	d.showSent(b)
-	if l.writing || len(l.unsent) > 0 {
-		d.keep(b)
+	if l.writing { // said before the gateway knew
+		l.unsent = append(l.unsent, b...)
 		return
 	}
 	n, err := l.stream.TryWrite(b)
-	if err != nil {
+	switch {
+	case err != nil:
 		_ = l.stream.Close() // the reader notices, and says so
-		return
-	}
-	if n < len(b) {
-		d.keep(b[n:])
+	case n < len(b):
+		l.unsent = append(l.unsent, b[n:]...)
 		d.writeAside()
+		d.gw.PortBusy(d.now(), true)
 	}
-}
-
-// keep holds back whole frames, or the rest of one, while the port is full.
-func (d *Device) keep(b []byte) {
-	if len(d.line.unsent)+len(b) > maxUnwriten {
-		d.met.Dropped[metrics.DropCongestion].Inc()
-		return
-	}
-	d.line.unsent = append(d.line.unsent, b...)
 }
 
 // writeAside lets a goroutine wait for a port that takes its time.
