@@ -24,7 +24,7 @@ func newCheck() *cobra.Command {
 			if len(cfg.Devices) == 1 {
 				devices = "device"
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: ok, %d %s, broker %s\n", file, len(cfg.Devices), devices, cfg.Broker.URL)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: ok, %d %s, broker %s\n", file, len(cfg.Devices), devices, cfg.Broker.Label())
 			return err
 		},
 	}

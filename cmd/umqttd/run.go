@@ -50,18 +50,18 @@ func serve(ctx context.Context, file string, stderr io.Writer) error {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP) // before anything is served: unasked for, it would end us
+	defer signal.Stop(hangup)
 	var reloads sync.WaitGroup
-	reloads.Go(func() { reloadOnHangup(ctx, d) })
+	reloads.Go(func() { reloadOnHangup(ctx, hangup, d) })
 	defer reloads.Wait()
 	defer cancel() // also when the gateway ends by itself
 	return d.Run(ctx)
 }
 
 // reloadOnHangup reloads at every SIGHUP until ctx is done.
-func reloadOnHangup(ctx context.Context, d *daemon.Daemon) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
+func reloadOnHangup(ctx context.Context, hangup <-chan os.Signal, d *daemon.Daemon) {
 	for {
 		select {
 		case <-hangup:
