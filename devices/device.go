@@ -69,6 +69,7 @@ type Device struct {
 	line     line
 	sessions map[gateway.NodeID]*session
 	ending   map[string]*session // by client id: told to end, still there
+	online   int                 // sessions whose broker is connected
 	seen     seen
 	watchers map[*Watch]struct{}
 	trouble  string // why there is no broker, as last logged
@@ -280,7 +281,11 @@ func (d *Device) subscribed(ev *event) {
 func (d *Device) deliver(ev *event) {
 	s := ev.session
 	if s.stopping || s.forget {
-		<-s.slots
+		<-s.slots // QoS 1 comes again
+		if ev.inbound.QoS == 0 {
+			d.met.Dropped[metrics.DropBoardOffline].Inc()
+			d.seen.counts.Dropped++
+		}
 		return
 	}
 	d.gw.Deliver(d.now(), s.node, ev.inbound)
@@ -311,8 +316,7 @@ func (d *Device) execute(c *gateway.Command) {
 	case gateway.OpenSession:
 		d.openSession(*c)
 	case gateway.CloseSession, gateway.AbortSession:
-		s.next = nil
-		s.end(c.Kind == gateway.CloseSession)
+		s.close(c.Kind == gateway.CloseSession)
 	case gateway.ForgetSession:
 		if s != nil {
 			s.forgotten()

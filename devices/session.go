@@ -23,23 +23,28 @@ const (
 )
 
 // session is the MQTT session of one node: a client, and the goroutine that
-// runs it while the board is connected. It belongs to the loop of its device,
-// but for what is said otherwise.
+// runs it while the gateway wants it. It belongs to the loop of its device, but
+// for what is said otherwise.
+//
+//	wanted  OpenSession that is not started yet: another Run has to end first
+//	running Run has been started, and has not returned
+//	stopping it has been told to
 type session struct {
 	device   *Device
 	node     gateway.NodeID
 	clientID string
-	client   *mqttcore.Client
+	client   *mqttcore.Client // nil before it is opened for the first time
 
-	running    bool
-	stopping   bool             // Run has been told to return
-	online     bool             // the broker is connected
-	everOnline bool             // the broker was connected at least once
-	next       *gateway.Command // OpenSession that waits for Run to return
-	successor  *gateway.Command // OpenSession of another node with this client id
-	forget     bool             // nothing more will be asked for this node
-	ctx        context.Context  // of this Run; set before it starts
-	cancel     context.CancelFunc
+	wanted    *gateway.Command
+	running   bool
+	stopping  bool
+	successor *session // waits for this one to end, as it has the same client id
+	forget    bool     // nothing more will be asked for this node
+
+	online    bool               // the broker is connected
+	wasOnline bool               // it was, in this Run
+	ctx       context.Context    // of this Run; set before it starts
+	cancel    context.CancelFunc // of ctx
 
 	dropped uint64 // InboxDropped as last counted
 
@@ -51,53 +56,78 @@ type session struct {
 func (d *Device) openSession(c gateway.Command) {
 	s := d.sessions[c.Node]
 	if s == nil {
-		s = &session{device: d, node: c.Node, slots: make(chan struct{}, inboundSlots)}
+		s = &session{device: d, node: c.Node, clientID: c.ClientID, slots: make(chan struct{}, inboundSlots)}
 		d.sessions[c.Node] = s
 	}
-	s.clientID = c.ClientID
-	if s.running {
-		s.next = &c
-		s.end(true)
+	s.wanted = &c
+	s.end(true)
+	s.startWanted()
+}
+
+// startWanted starts what is wanted, unless something has to end first: two
+// connections with one client id would end each other.
+func (s *session) startWanted() {
+	if s.wanted == nil || s.running {
 		return
 	}
-	if before := d.ending[c.ClientID]; before != nil {
-		before.successor = &c // two connections with one id would end each other
+	if before := s.device.ending[s.clientID]; before != nil {
+		before.successor = s
 		return
 	}
+	c := *s.wanted
+	s.wanted = nil
 	s.start(c)
 }
 
+// start runs the client. It may post events as soon as it is told something, so
+// that is done aside: the loop must not wait for itself.
 func (s *session) start(c gateway.Command) {
 	d := s.device
-	var err error
 	if s.client == nil {
-		cfg := d.cfg.Session
-		cfg.ClientID, cfg.CleanSession, cfg.Will = c.ClientID, c.Clean, will(c.Will)
-		cfg.ManualAck = true
-		cfg.MaxInbox = inboxLen
-		cfg.OnState = s.onState
-		cfg.OnPublished = s.onPublished
-		cfg.OnSubscribed = s.onSubscribed
-		cfg.OnMessage = s.onMessage
-		s.client, err = mqttcore.New(cfg)
-	} else {
-		err = s.client.Reconfigure(mqttcore.Session{
+		client, err := mqttcore.New(s.config(c))
+		if err != nil {
+			s.invalid(err)
+			return
+		}
+		s.client = client
+	}
+	s.running, s.wasOnline = true, false
+	s.ctx, s.cancel = context.WithCancel(d.inner)
+	d.work.Go(func() {
+		err := s.client.Reconfigure(mqttcore.Session{
 			ClientID: c.ClientID, CleanSession: c.Clean, KeepAlive: d.cfg.Session.KeepAlive, Will: will(c.Will),
 		})
-	}
-	if err != nil {
-		// The configuration was checked; what is left is a client id or a will
-		// that MQTT does not allow.
-		d.log.Warn("board's session cannot be opened", "client", c.ClientID, "err", err)
-		d.gw.SessionRefused(d.now(), s.node, identifierRejected)
-		return
-	}
-	s.ctx, s.cancel = context.WithCancel(d.inner)
-	s.running = true
-	d.work.Go(func() {
-		err := s.client.Run(s.ctx)
+		if err == nil {
+			err = s.client.Run(s.ctx)
+		} else {
+			err = &invalidSession{err}
+		}
 		d.post(event{kind: sessionEnded, session: s, err: err})
 	})
+}
+
+func (s *session) config(c gateway.Command) mqttcore.Config {
+	cfg := s.device.cfg.Session
+	cfg.ClientID, cfg.CleanSession, cfg.Will = c.ClientID, c.Clean, will(c.Will)
+	cfg.ManualAck = true
+	cfg.MaxInbox = inboxLen
+	cfg.OnState = s.onState
+	cfg.OnPublished = s.onPublished
+	cfg.OnSubscribed = s.onSubscribed
+	cfg.OnMessage = s.onMessage
+	return cfg
+}
+
+// invalidSession is why a session cannot be run at all.
+type invalidSession struct{ err error }
+
+func (e *invalidSession) Error() string { return e.err.Error() }
+
+// invalid refuses a session. The configuration was checked; what is left is a
+// client id or a will that MQTT does not allow.
+func (s *session) invalid(err error) {
+	s.device.log.Warn("board's session cannot be opened", "client", s.clientID, "err", err)
+	s.device.gw.SessionRefused(s.device.now(), s.node, identifierRejected)
 }
 
 // identifierRejected is a return code of MQTT 3.1.1 section 3.2.2.3.
@@ -108,6 +138,12 @@ func will(w *gateway.Will) *mqttcore.Message {
 		return nil
 	}
 	return &mqttcore.Message{Topic: w.Topic, Payload: w.Payload, QoS: w.QoS, Retain: w.Retain}
+}
+
+// close is what the gateway asks for with CloseSession, orderly, and AbortSession.
+func (s *session) close(orderly bool) {
+	s.wanted = nil
+	s.end(orderly)
 }
 
 // end makes Run return: orderly, with DISCONNECT, or by cutting the connection.
@@ -122,51 +158,57 @@ func (s *session) end(orderly bool) {
 		s.cancel()
 		return
 	}
+	ctx, cancel := s.ctx, s.cancel
 	s.device.work.Go(func() {
-		ctx, cancel := context.WithTimeout(s.ctx, goodbyeTimeout)
-		defer cancel()
 		// An error means that the broker is away: then there is no will to keep
 		// from going out, or nothing to be done about it.
-		_ = s.client.Disconnect(ctx)
-		s.cancel()
+		goodbye, done := context.WithTimeout(ctx, goodbyeTimeout)
+		defer done()
+		_ = s.client.Disconnect(goodbye)
+		cancel()
 	})
 }
 
-// ended deals with the return of Run.
+// ended deals with the return of Run, and starts what has waited for it.
 func (s *session) ended(err error) {
 	d := s.device
 	s.countDropped()
-	s.running, s.stopping = false, false
 	s.setOnline(false)
 	s.cancel()
+	s.running, s.stopping = false, false
 	if d.ending[s.clientID] == s {
 		delete(d.ending, s.clientID)
 	}
-	next, successor := s.next, s.successor
-	s.next, s.successor = nil, nil
+	var invalid *invalidSession
 	switch {
-	case next != nil:
-		s.start(*next)
-	case s.forget:
-		delete(d.sessions, s.node)
-		s.client.Close()
+	case errors.As(err, &invalid) && s.wanted == nil && !s.forget:
+		s.invalid(err)
 	case err != nil && !errors.Is(err, context.Canceled):
-		d.log.Warn("board's session ended", "err", err)
+		d.log.Warn("board's session ended", "client", s.clientID, "err", err)
 	}
-	if successor != nil && d.sessions[successor.Node] != nil {
-		d.openSession(*successor)
+	s.startWanted()
+	s.dispose()
+	if next := s.successor; next != nil {
+		s.successor = nil
+		next.startWanted()
 	}
 }
 
-// forgotten releases s when its Run, if any, has returned.
+// forgotten says that nothing more will be asked of s.
 func (s *session) forgotten() {
-	s.forget = true
-	s.next = nil
-	if !s.running {
-		delete(s.device.sessions, s.node)
-		if s.client != nil {
-			s.client.Close()
-		}
+	s.wanted, s.forget = nil, true
+	s.dispose()
+}
+
+// dispose releases a session that is forgotten and has ended. What its client
+// has to say about the messages it still has, it says aside, to nobody.
+func (s *session) dispose() {
+	if !s.forget || s.running {
+		return
+	}
+	delete(s.device.sessions, s.node)
+	if s.client != nil {
+		s.device.work.Go(s.client.Close)
 	}
 }
 
@@ -176,10 +218,11 @@ func (s *session) setOnline(online bool) {
 	}
 	s.online = online
 	if online {
-		s.device.met.BrokerConnected.Inc()
+		s.device.online++
 	} else {
-		s.device.met.BrokerConnected.Dec()
+		s.device.online--
 	}
+	s.device.met.BrokerConnected.Set(float64(s.device.online))
 }
 
 // countDropped counts the QoS 0 messages that came faster than the board took them.
@@ -201,13 +244,13 @@ func (s *session) changed(at time.Time, st *mqttcore.State) {
 	}
 	switch st.Kind {
 	case mqttcore.Connected:
-		if s.everOnline {
+		if s.wasOnline {
 			d.met.Reconnects[metrics.SideBroker].Inc()
 		}
-		s.everOnline = true
+		s.wasOnline = true
 		s.setOnline(true)
 		d.trouble = ""
-		d.log.Info("broker connected", "session_present", st.SessionPresent)
+		d.log.Info("broker connected", "client", s.clientID, "session_present", st.SessionPresent)
 		d.gw.SessionUp(now, s.node, st.SessionPresent)
 	case mqttcore.Refused:
 		d.logBroker(s, st)
