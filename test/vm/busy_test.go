@@ -47,6 +47,21 @@ func TestSecondOpener(t *testing.T) {
 	})
 }
 
+// TestEarlierOpener has a program that opened the tty before the gateway and keeps it open. The tty lives on when the port is closed, and so would an exclusivity that nobody has taken back.
+func TestEarlierOpener(t *testing.T) {
+	both(t, func(r *rig) {
+		earlier, err := os.OpenFile(r.node, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
+		if err != nil {
+			r.Fatal(err)
+		}
+		defer func() { _ = earlier.Close() }()
+		r.close(r.open(r.spec()))
+		if err := r.openAsUser(); err != nil {
+			r.Errorf("an ordinary user, when the port is closed: %v", err)
+		}
+	})
+}
+
 // nobody is an ordinary user.
 const nobody = 65534
 
