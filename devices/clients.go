@@ -1,6 +1,7 @@
 package devices
 
 import (
+	"maps"
 	"sync"
 
 	"github.com/umqttd/umqttd/devices/gateway"
@@ -10,51 +11,45 @@ import (
 // ends the older of two connections with one id, so two boards with one id
 // would push each other out for ever.
 type Clients struct {
-	mu    sync.Mutex
-	limit int
-	owner map[string]string // client id to device
-	live  int
+	limit    int
+	reserved map[string]string // client id to the device that may use it; "" is none
+
+	mu   sync.Mutex
+	live map[string]string // client id to device
 }
 
 // NewClients returns a register for at most limit live boards. reserved maps
 // client ids that only one device, or none (""), may use to that device.
 func NewClients(limit int, reserved map[string]string) *Clients {
-	c := &Clients{limit: limit, owner: make(map[string]string, len(reserved))}
-	for id, device := range reserved {
-		c.owner[id] = reservedPrefix + device
-	}
-	return c
+	return &Clients{limit: limit, reserved: maps.Clone(reserved), live: make(map[string]string)}
 }
-
-// reservedPrefix marks an id that is reserved and not live. No device name
-// begins so.
-const reservedPrefix = "\x00"
 
 // claim makes clientID live for a board of device, or says why it cannot be.
 func (c *Clients) claim(clientID, device string) gateway.Reason {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	owner, taken := c.owner[clientID]
+	owner, reserved := c.reserved[clientID]
+	_, live := c.live[clientID]
 	switch {
-	case taken && owner != reservedPrefix+device:
+	case live, reserved && owner != device:
 		return gateway.ReasonClientIDInUse
-	case c.live >= c.limit:
+	case len(c.live) >= c.limit:
 		return gateway.ReasonTooManyNodes
 	}
-	c.live++
-	c.owner[clientID] = device
+	c.live[clientID] = device
 	return gateway.NoReason
 }
 
-// release gives back what claim gave. reserved says that no other device may
-// take the id even now.
-func (c *Clients) release(clientID, device string, reserved bool) {
+// release gives back what claim gave.
+func (c *Clients) release(clientID string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.live--
-	if reserved {
-		c.owner[clientID] = reservedPrefix + device
-	} else {
-		delete(c.owner, clientID)
-	}
+	delete(c.live, clientID)
+}
+
+// releaseAll gives back what a device has claimed and did not release.
+func (c *Clients) releaseAll(device string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.live, func(_, owner string) bool { return owner == device })
 }

@@ -110,7 +110,7 @@ func New(cfg Config, shared Shared) *Device {
 		RxBuffer: cfg.RxBuffer, Baud: cfg.Port.WithDefaults().Baud, MaxFrame: cfg.MaxFrame, MaxInflight: cfg.Session.MaxInflight,
 		Predefined: cfg.Topics, Access: cfg.Access, Limits: cfg.Limits,
 		Claim:   func(id string) gateway.Reason { return shared.Clients.claim(id, cfg.Name) },
-		Release: func(id string) { shared.Clients.release(id, cfg.Name, id == cfg.ClientID) },
+		Release: func(id string) { shared.Clients.release(id) },
 	})
 	return d
 }
@@ -127,10 +127,15 @@ func (d *Device) Ready() <-chan struct{} { return d.ready }
 func (d *Device) Run(ctx context.Context) error {
 	inner, stop := context.WithCancel(context.WithoutCancel(ctx))
 	d.inner = inner
-	defer func() { // also after a panic
+	defer func() { // also after a panic, when nobody has said goodbye
 		stop()
 		d.drain()
 		close(d.done)
+		d.shared.Clients.releaseAll(d.cfg.Name)
+		d.shared.Own.setDevice(d.cfg.Name, false)
+		d.met.Up.Set(0)
+		d.met.BoardsConnected.Set(0)
+		d.met.BrokerConnected.Set(0)
 	}()
 	d.timer = time.NewTimer(beatEvery)
 	defer d.timer.Stop()

@@ -87,11 +87,14 @@ func (b *bench) unplug() {
 	_ = b.slave.Close()
 }
 
+// frame returns a message as it is on the wire.
+func frame(p mqttsn.Packet) []byte { return serialproto.AppendFrame(nil, p.Append(nil)) }
+
 // send writes messages as the board would.
 func (b *bench) send(ps ...mqttsn.Packet) {
 	b.t.Helper()
 	for _, p := range ps {
-		if _, err := b.master.Write(serialproto.AppendFrame(nil, p.Append(nil))); err != nil {
+		if _, err := b.master.Write(frame(p)); err != nil {
 			b.t.Fatal(err)
 		}
 	}

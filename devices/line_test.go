@@ -152,7 +152,7 @@ func (k *desk) open(p port.Port) {
 
 func (k *desk) send(ps ...mqttsn.Packet) {
 	for _, p := range ps {
-		k.turn(event{kind: bytesRead, link: k.link, data: serialproto.AppendFrame(nil, p.Append(nil)), at: time.Now()})
+		k.turn(event{kind: bytesRead, link: k.link, data: frame(p), at: time.Now()})
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"io"
 	"testing"
 
-	"github.com/umqttd/umqttd/devices/gateway"
 	"github.com/umqttd/umqttd/serialproto/mqttsn"
 )
 
@@ -123,35 +122,6 @@ func TestConsoleAndNoise(t *testing.T) {
 		case <-ctx.Done():
 			t.Fatal("nothing to see")
 		}
-	}
-}
-
-// TestClientsAreKeptApart: two boards with one client id would push each other
-// out at the broker for ever.
-func TestClientsAreKeptApart(t *testing.T) {
-	c := NewClients(2, map[string]string{"pi": "", "fixed": "greenhouse"})
-	for _, step := range []struct {
-		id, device string
-		want       gateway.Reason
-	}{
-		{"pi", "greenhouse", gateway.ReasonClientIDInUse},
-		{"fixed", "shed", gateway.ReasonClientIDInUse},
-		{"fixed", "greenhouse", gateway.NoReason},
-		{"fixed", "greenhouse", gateway.ReasonClientIDInUse},
-		{"b1", "shed", gateway.NoReason},
-		{"b2", "shed", gateway.ReasonTooManyNodes},
-	} {
-		if got := c.claim(step.id, step.device); got != step.want {
-			t.Errorf("%s claims %s: %s, want %s", step.device, step.id, got, step.want)
-		}
-	}
-	c.release("fixed", "greenhouse", true)
-	if got := c.claim("fixed", "shed"); got != gateway.ReasonClientIDInUse {
-		t.Errorf("a reserved id stays reserved: %s", got)
-	}
-	c.release("b1", "shed", false)
-	if got := c.claim("b1", "greenhouse"); got != gateway.NoReason {
-		t.Errorf("a released id is free: %s", got)
 	}
 }
 

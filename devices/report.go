@@ -150,14 +150,12 @@ func (d *Device) reportRefused(n *gateway.Notice) {
 func (d *Device) reportBoard(n *gateway.Notice) {
 	switch n.Kind {
 	case gateway.BoardConnected:
-		d.met.BoardsConnected.Inc()
 		if n.Again {
 			d.met.Reconnects[metrics.SideBoard].Inc()
 		}
 		d.refused = ""
 		d.log.Info("board connected", "client", n.ClientID, "session_present", n.Resumed)
 	case gateway.BoardDisconnected:
-		d.met.BoardsConnected.Dec()
 		d.log.Info("board disconnected", "client", n.ClientID, "reason", n.Reason.String())
 	case gateway.BoardRefused:
 		d.met.Refused[requests[n.Type]].Inc()
@@ -165,7 +163,9 @@ func (d *Device) reportBoard(n *gateway.Notice) {
 	default:
 		return
 	}
-	d.shared.Own.setDevice(d.cfg.Name, d.gw.Connected() > 0)
+	boards := d.gw.Connected()
+	d.met.BoardsConnected.Set(float64(boards))
+	d.shared.Own.setDevice(d.cfg.Name, boards > 0)
 }
 
 // logRefused logs why a board is refused, once for each reason: it asks again
