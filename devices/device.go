@@ -72,8 +72,7 @@ type Device struct {
 	online   int                 // sessions whose broker is connected
 	seen     seen
 	watchers map[*Watch]struct{}
-	trouble  string // why there is no broker, as last logged
-	refused  string // which board was refused and why, as last logged
+	said     complaints
 	timer    *time.Timer
 	lineErrs port.LineErrors
 	nextPoll time.Time

@@ -3,6 +3,7 @@ package devices
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/netip"
 	"time"
 
@@ -17,8 +18,9 @@ type line struct {
 	link    uint32 // counts openings
 	stream  port.Port
 	socket  *port.UDP
-	problem string    // why it is not open, as last told to the log
+	problem string    // why it is not open, as last told to the log; "" if it is
 	since   time.Time // when it was opened
+	flaps   int       // openings in a row that did not last
 	writing bool      // a write that takes long runs aside; the gateway knows that the port is busy
 	unsent  []byte    // what waits for that write to end
 }
@@ -29,30 +31,38 @@ func (l *line) open() bool { return l.stream != nil || l.socket != nil }
 // something changes in /dev.
 const reopenEvery = 2 * time.Second
 
-// reopenSoon is the pause after a port that was open is gone. It keeps a port
-// that opens and fails at once from taking all of a processor.
-const reopenSoon = 50 * time.Millisecond
+// reopenSoon is the pause after a port that was open is gone. It doubles, up to
+// reopenEvery, for a port that opens and is gone again before steadyAfter.
+const (
+	reopenSoon  = 50 * time.Millisecond
+	steadyAfter = 5 * time.Second
+)
 
 // serveLink opens the port, reads it until it is gone, and opens it again, for
 // as long as the device lives. It is the one goroutine that reads.
 func (d *Device) serveLink() {
 	ctx := d.inner
+	soon := reopenSoon
 	for link := uint32(1); ctx.Err() == nil; link++ {
 		// Subscribe first, look then: what changes in between is told.
 		look := d.look()
-		opened := false
-		err := d.serveOnce(ctx, link, func() { opened = true; look.Close() })
+		var openedAt time.Time
+		err := d.serveOnce(ctx, link, func() { openedAt = time.Now(); look.Close() })
 		if ctx.Err() != nil {
 			look.Close()
 			return
 		}
 		d.post(event{kind: portFailed, link: link, err: err})
-		if opened { // look at once: it may be back already
-			pause(ctx, reopenSoon, nil)
+		switch {
+		case openedAt.IsZero():
+			pause(ctx, reopenEvery, look.C())
+			look.Close()
 			continue
+		case time.Since(openedAt) >= steadyAfter:
+			soon = reopenSoon
 		}
-		pause(ctx, reopenEvery, look.C())
-		look.Close()
+		pause(ctx, soon, nil) // it may be back already
+		soon = min(2*soon, reopenEvery)
 	}
 }
 
@@ -137,14 +147,18 @@ func (d *Device) lineChanged(ev *event) {
 	l := &d.line
 	switch ev.kind {
 	case portOpened:
-		*l = line{link: ev.link, stream: ev.stream, socket: ev.socket, since: ev.at}
+		*l = line{link: ev.link, stream: ev.stream, socket: ev.socket, since: ev.at, flaps: l.flaps}
 		if ev.link > 1 {
 			d.met.Reconnects[metrics.SidePort].Inc()
 		}
 		d.met.Up.Set(1)
 		d.countLineErrors(false) // what came before is not ours
 		d.dec = serialproto.Decoder{MaxFrame: d.cfg.MaxFrame}
-		d.log.Info("port open", "port", d.cfg.Port.String())
+		level := slog.LevelInfo
+		if l.flaps > 1 {
+			level = slog.LevelDebug
+		}
+		d.log.Log(d.inner, level, "port open", "port", d.cfg.Port.String())
 		d.gw.PortOpened(ev.at)
 	case portLost:
 		d.closeLine(d.now())
@@ -177,6 +191,11 @@ func (d *Device) closeLine(now time.Time) {
 	}
 	d.line.stream, d.line.socket = nil, nil
 	d.line.writing, d.line.unsent = false, nil
+	d.line.flaps++
+	if now.Sub(d.line.since) >= steadyAfter {
+		d.line.flaps = 0
+		d.said.over(aboutPort)
+	}
 	d.met.Up.Set(0)
 	d.gw.PortLost(now)
 }
@@ -190,9 +209,18 @@ func (d *Device) portProblem(err error) {
 	}
 	d.line.problem = text
 	switch {
-	case errors.Is(err, port.ErrMissing), errors.Is(err, port.ErrGone):
+	case !errors.Is(err, port.ErrMissing) && !errors.Is(err, port.ErrGone):
+		d.countPortError(err)
+		d.log.Error("port cannot be opened, trying on", "port", d.cfg.Port.String(), "err", err)
+	case d.line.flaps > 1:
+		d.log.Log(d.inner, d.said.level(aboutPort, text), "port comes and goes", "port", d.cfg.Port.String(), "err", err)
+	default:
 		d.log.Info("port is not there, waiting for it", "port", d.cfg.Port.String(), "err", err)
-		return
+	}
+}
+
+func (d *Device) countPortError(err error) {
+	switch {
 	case errors.Is(err, port.ErrAmbiguous):
 		d.met.PortErrors[metrics.PortAmbiguous].Inc()
 	case errors.Is(err, port.ErrBusy):
@@ -204,7 +232,6 @@ func (d *Device) portProblem(err error) {
 	default:
 		d.met.PortErrors[metrics.PortOther].Inc()
 	}
-	d.log.Error("port cannot be opened, trying on", "port", d.cfg.Port.String(), "err", err)
 }
 
 // transmit writes what the gateway put out.

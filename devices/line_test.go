@@ -179,6 +179,41 @@ func TestPortLostDuringASlowWrite(t *testing.T) {
 	k.connect()
 }
 
+// loudness counts what is logged as more than a matter for debugging.
+type loudness struct {
+	slog.Handler
+	count *int
+}
+
+func (l loudness) Enabled(_ context.Context, level slog.Level) bool { return level > slog.LevelDebug }
+func (l loudness) WithAttrs([]slog.Attr) slog.Handler               { return l }
+func (l loudness) Handle(context.Context, slog.Record) error        { *l.count++; return nil }
+
+// TestFlappingPortIsQuiet: a port that opens and is gone at once, for hours.
+func TestFlappingPortIsQuiet(t *testing.T) {
+	said := 0
+	k := newDesk(t, nil)
+	k.d.log = slog.New(loudness{count: &said})
+	gone := &port.Error{Op: "read", Port: "/dev/none", Class: port.ErrGone}
+	for range 1000 {
+		k.open(newStalledPort(1000))
+		k.turn(event{kind: portLost, link: k.link, err: gone})
+		k.turn(event{kind: portFailed, link: k.link, err: gone})
+	}
+	if said > 5 {
+		t.Errorf("%d lines", said)
+	}
+	k.open(newStalledPort(1000))
+	k.d.line.since = k.d.line.since.Add(-steadyAfter)
+	said = 0
+	k.turn(event{kind: portLost, link: k.link, err: gone})
+	k.turn(event{kind: portFailed, link: k.link, err: gone})
+	k.open(newStalledPort(1000))
+	if said != 2 {
+		t.Errorf("%d lines after it was steady, want its going and its coming", said)
+	}
+}
+
 // TestWriteFails: the reader notices a port whose writer has failed.
 func TestWriteFails(t *testing.T) {
 	k := newDesk(t, nil)

@@ -3,7 +3,6 @@ package devices
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -131,6 +130,7 @@ var requests = map[mqttsn.Type]metrics.Request{
 	mqttsn.Subscribe:    metrics.RequestSubscribe,
 	mqttsn.Unsubscribe:  metrics.RequestSubscribe,
 	mqttsn.WillTopic:    metrics.RequestWill,
+	mqttsn.WillMsg:      metrics.RequestWill,
 	mqttsn.WillTopicUpd: metrics.RequestWill,
 	mqttsn.WillMsgUpd:   metrics.RequestWill,
 }
@@ -139,11 +139,11 @@ var requests = map[mqttsn.Type]metrics.Request{
 // or to repeat: then, every second, it is a matter for debugging.
 func (d *Device) reportRefused(n *gateway.Notice) {
 	d.met.Refused[requests[n.Type]].Inc()
-	level := slog.LevelWarn
-	if n.Reason == gateway.ReasonOffline || n.Reason == gateway.ReasonCongestion {
-		level = slog.LevelDebug
+	level, what, why := slog.LevelDebug, n.Type.String(), n.Reason.String()
+	if n.Reason != gateway.ReasonOffline && n.Reason != gateway.ReasonCongestion {
+		level = d.said.level(what+" "+n.ClientID, why)
 	}
-	d.log.Log(d.inner, level, "request refused", "client", n.ClientID, "request", n.Type.String(), "reason", n.Reason.String())
+	d.log.Log(d.inner, level, "request refused", "client", n.ClientID, "request", what, "reason", why)
 }
 
 // reportBoard tells of the coming and going of boards.
@@ -153,13 +153,14 @@ func (d *Device) reportBoard(n *gateway.Notice) {
 		if n.Again {
 			d.met.Reconnects[metrics.SideBoard].Inc()
 		}
-		d.refused = ""
+		d.said.over(aboutBoard + n.ClientID)
 		d.log.Info("board connected", "client", n.ClientID, "session_present", n.Resumed)
 	case gateway.BoardDisconnected:
 		d.log.Info("board disconnected", "client", n.ClientID, "reason", n.Reason.String())
 	case gateway.BoardRefused:
 		d.met.Refused[requests[n.Type]].Inc()
-		d.logRefused(n)
+		level := d.said.level(aboutBoard+n.ClientID, n.Reason.String()) // it asks again every few seconds
+		d.log.Log(d.inner, level, "board refused", "client", n.ClientID, "reason", n.Reason.String())
 	default:
 		return
 	}
@@ -168,28 +169,21 @@ func (d *Device) reportBoard(n *gateway.Notice) {
 	d.shared.Own.setDevice(d.cfg.Name, boards > 0)
 }
 
-// logRefused logs why a board is refused, once for each reason: it asks again
-// every few seconds.
-func (d *Device) logRefused(n *gateway.Notice) {
-	level := slog.LevelWarn
-	if text := n.ClientID + " " + n.Reason.String(); text == d.refused {
-		level = slog.LevelDebug
-	} else {
-		d.refused = text
-	}
-	d.log.Log(d.inner, level, "board refused", "client", n.ClientID, "reason", n.Reason.String())
-}
-
-// logBroker logs why there is no broker, once for each reason: attempts that go
-// on failing in the same way are a matter for debugging.
+// logBroker logs why there is no broker. All boards of a device have the same one.
 func (d *Device) logBroker(s *session, st *mqttcore.State) {
-	level, text := slog.LevelDebug, fmt.Sprint(st.Err)
-	if s.online || (text != d.trouble && st.Attempt <= 1) || st.Kind == mqttcore.Refused && text != d.trouble {
+	level := d.said.level(aboutBroker, st.Kind.String()+cause(st.Err))
+	if s.online {
 		level = slog.LevelWarn
 	}
-	d.trouble = text
 	d.log.Log(d.inner, level, "broker session changed", "state", st.Kind, "client", s.clientID, "err", st.Err, "retry_in", st.Retry)
 }
+
+// What complaints are about.
+const (
+	aboutPort   = "port"
+	aboutBroker = "broker"
+	aboutBoard  = "board " // and its client id
+)
 
 func subscribeResult(err error) gateway.SubscribeResult {
 	switch {

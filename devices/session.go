@@ -249,7 +249,7 @@ func (s *session) changed(at time.Time, st *mqttcore.State) {
 		}
 		s.wasOnline = true
 		s.setOnline(true)
-		d.trouble = ""
+		d.said.over(aboutBroker)
 		d.log.Info("broker connected", "client", s.clientID, "session_present", st.SessionPresent)
 		d.gw.SessionUp(now, s.node, st.SessionPresent)
 	case mqttcore.Refused:

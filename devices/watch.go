@@ -3,6 +3,7 @@ package devices
 import (
 	"context"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/umqttd/umqttd/serialproto"
@@ -30,9 +31,12 @@ type WatchEvent struct {
 type Watch struct {
 	C    <-chan WatchEvent
 	c    chan WatchEvent
-	Lost int // events it was too slow for; read it after Close
+	lost atomic.Int64
 	stop func()
 }
+
+// Lost returns how many events the watcher was too slow for.
+func (w *Watch) Lost() int { return int(w.lost.Load()) }
 
 // watchQueue is how many events may wait for a watcher.
 const watchQueue = 1024
@@ -67,7 +71,7 @@ func (d *Device) show(at time.Time, kind WatchKind, body []byte) {
 		select {
 		case w.c <- ev:
 		default:
-			w.Lost++
+			w.lost.Add(1)
 		}
 	}
 }
