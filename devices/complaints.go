@@ -35,7 +35,7 @@ func (c *complaints) over(subject string) { delete(c.said, subject) }
 func cause(err error) string {
 	for err != nil {
 		next := errors.Unwrap(err)
-		if several, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // one level at a time
+		if several, ok := err.(interface{ Unwrap() []error }); ok {
 			if all := several.Unwrap(); len(all) > 0 {
 				next = all[len(all)-1]
 			}
