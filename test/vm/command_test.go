@@ -4,6 +4,7 @@ package vm
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"os/exec"
 	"strings"
@@ -44,7 +45,9 @@ func TestMonitorByOrdinaryUser(t *testing.T) {
 		if err := os.Chmod(r.node, 0o660); err != nil {
 			r.Fatal(err)
 		}
-		monitor := exec.Command(program, "monitor", r.node)
+		ctx, cancel := context.WithTimeout(r.Context(), 3*patience.Limit)
+		defer cancel()
+		monitor := exec.CommandContext(ctx, program, "monitor", r.node)
 		monitor.SysProcAttr = &syscall.SysProcAttr{
 			Credential: &syscall.Credential{Uid: nobody, Gid: nobody},
 			Pdeathsig:  syscall.SIGKILL,
@@ -54,7 +57,7 @@ func TestMonitorByOrdinaryUser(t *testing.T) {
 		if err := monitor.Start(); err != nil {
 			r.Fatal(err)
 		}
-		board := r.adapter.UART()
+		board := r.uart()
 		patience.Wait(r, "the monitor shows what the board prints", func() bool {
 			// Again and again, since what comes before the port is open is flushed; with pauses, since text is shown when the line is silent.
 			_, err := board.Write([]byte("boot: 21.5 degrees\r\n"))

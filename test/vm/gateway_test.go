@@ -31,7 +31,7 @@ embedded_broker: {listen: %q}
 devices: [{name: attic, usb: {vid: %q, pid: %q, serial: %q}}]
 gateway: vm
 `, brokerAddress, r.adapter.VID, r.adapter.PID, r.adapter.Serial)
-	s := &site{rig: r, board: newBoard(r, r.adapter.UART(), board.Config{ClientID: "m5", KeepAlive: 30 * time.Second})}
+	s := &site{rig: r, board: newBoard(r, r.uart(), board.Config{ClientID: "m5", KeepAlive: 30 * time.Second})}
 	s.gateway = umqttd.Start(r, program, config)
 	s.judge = newJudge(r, "mqtt://"+brokerAddress)
 	s.gateway.WaitMetric(up, 1)

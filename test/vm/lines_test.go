@@ -143,7 +143,7 @@ func TestResetPulse(t *testing.T) {
 func TestBytesAreLeftAlone(t *testing.T) {
 	both(t, func(r *rig) {
 		p := r.open(r.spec())
-		board := r.adapter.UART()
+		board := r.uart()
 		var all []byte
 		for b := range 256 {
 			all = append(all, byte(b), byte(b))
@@ -163,7 +163,12 @@ func TestBytesAreLeftAlone(t *testing.T) {
 func (r *rig) wantRead(who string, from io.Reader, want []byte) {
 	r.Helper()
 	got := make([]byte, len(want))
-	if _, err := io.ReadFull(from, got); err != nil || !slices.Equal(got, want) {
+	read := make(chan error, 1)
+	go func() {
+		_, err := io.ReadFull(from, got)
+		read <- err
+	}()
+	if err := receive(r, who+" reads", read); err != nil || !slices.Equal(got, want) {
 		r.Fatalf("%s read %x, %v, want %x", who, got, err, want)
 	}
 }

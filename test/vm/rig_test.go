@@ -54,8 +54,8 @@ const serialNumber = "01A2B3C4"
 func newRig(t *testing.T, m model) *rig {
 	t.Helper()
 	r := &rig{T: t, model: m, opener: &port.Opener{}}
+	t.Cleanup(r.wait) // last: an adapter that is gone keeps no port from closing
 	r.adapter = r.plugIn(0, serialNumber)
-	t.Cleanup(r.wait)
 	return r
 }
 
@@ -125,6 +125,13 @@ func (r *rig) close(p port.Port) {
 	r.wait()
 }
 
+// uart returns the board's side of the adapter.
+func (r *rig) uart() *usbip.UART {
+	u := r.adapter.UART()
+	r.Cleanup(func() { _ = u.Close() })
+	return u
+}
+
 // wait waits until everything is closed that the Opener has to close.
 func (r *rig) wait() {
 	r.Helper()
@@ -184,6 +191,20 @@ func wantWithin(t testing.TB, what string, limit time.Duration, began time.Time)
 		t.Errorf("%s took %v, want at most %v", what, took, limit)
 	}
 	t.Logf("%s took %v", what, took)
+}
+
+// receive receives what must come.
+func receive[T any](t testing.TB, what string, from <-chan T) T {
+	t.Helper()
+	timeout := time.NewTimer(patience.Limit)
+	defer timeout.Stop()
+	select {
+	case v := <-from:
+		return v
+	case <-timeout.C:
+		t.Fatalf("waited %v in vain: %s", patience.Limit, what)
+		panic("not reached")
+	}
 }
 
 // blocked waits until a goroutine waits for a descriptor in a function, such as stream.Read.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/umqttd/umqttd/devices/port"
+	"github.com/umqttd/umqttd/test/e2e/patience"
 )
 
 // atOnce is how long a call may take that never waits for a driver.
@@ -22,7 +23,7 @@ func TestStalledBoard(t *testing.T) {
 		r.adapter.Stall(true)
 		r.fill(p)
 
-		wrote, read := make(chan error), make(chan error)
+		wrote, read := make(chan error, 1), make(chan error, 1)
 		go func() {
 			_, err := p.Write(make([]byte, 100))
 			wrote <- err
@@ -33,17 +34,17 @@ func TestStalledBoard(t *testing.T) {
 		}()
 		r.blocked("port.(*stream).Write")
 		r.blocked("port.(*stream).Read")
-		began := time.Now()
-		if n, err := p.TryWrite([]byte("x")); n != 0 || err != nil {
-			r.Errorf("TryWrite beside a Write that blocks: %d, %v", n, err)
-		}
-		wantWithin(r, "TryWrite beside a Write that blocks", atOnce, began)
+		r.promptly("TryWrite beside a Write that blocks", func() {
+			if n, err := p.TryWrite([]byte("x")); n != 0 || err != nil {
+				r.Errorf("TryWrite beside a Write that blocks: %d, %v", n, err)
+			}
+		})
 
-		began = time.Now()
+		began := time.Now()
 		_ = p.Close()
 		wantWithin(r, "Close", atOnce, began)
-		wantClass(r, "Write", <-wrote, port.ErrClosed)
-		wantClass(r, "Read", <-read, port.ErrClosed)
+		wantClass(r, "Write", receive(r, "Write is freed", wrote), port.ErrClosed)
+		wantClass(r, "Read", receive(r, "Read is freed", read), port.ErrClosed)
 		wantWithin(r, "freeing reader and writer", atOnce, began)
 		if n := r.opener.Closing(); n != 1 {
 			r.Errorf("%d ports are being closed, want 1", n)
@@ -66,16 +67,14 @@ func TestStalledBoard(t *testing.T) {
 // fill writes until the port takes no more, never waiting for it.
 func (r *rig) fill(p *port.TTY) {
 	r.Helper()
-	total := 0
-	for {
-		began := time.Now()
-		n, err := p.TryWrite(make([]byte, 512))
-		if took := time.Since(began); took > atOnce || err != nil {
-			r.Fatalf("TryWrite after %d bytes: %d, %v, took %v", total, n, err, took)
-		}
-		if n == 0 {
-			break
-		}
+	total, n := 0, -1
+	for n != 0 {
+		r.promptly("TryWrite", func() {
+			var err error
+			if n, err = p.TryWrite(make([]byte, 512)); err != nil {
+				r.Fatalf("TryWrite after %d bytes: %v", total, err)
+			}
+		})
 		total += n
 	}
 	queued, err := p.OutQueue()
@@ -85,12 +84,24 @@ func (r *rig) fill(p *port.TTY) {
 	r.Logf("the driver took %d bytes", total)
 }
 
+// promptly fails unless f, which must not wait for the board, is done at once. If it does wait, the board is made to take bytes in the end.
+func (r *rig) promptly(what string, f func()) {
+	r.Helper()
+	rescue := time.AfterFunc(patience.Limit, func() { r.adapter.Stall(false) })
+	defer rescue.Stop()
+	began := time.Now()
+	f()
+	if took := time.Since(began); took > atOnce {
+		r.Fatalf("%s took %v, want at most %v", what, took, atOnce)
+	}
+}
+
 // wantWorking fails unless the port can be opened and a byte gets through.
 func (r *rig) wantWorking() {
 	r.Helper()
 	p := r.open(r.spec())
 	defer r.close(p)
-	board := r.adapter.UART()
+	board := r.uart()
 	if _, err := board.Write([]byte{'y'}); err != nil {
 		r.Error(err)
 	}
@@ -101,15 +112,17 @@ func (r *rig) wantWorking() {
 func TestHangingAdapter(t *testing.T) {
 	both(t, func(r *rig) {
 		r.adapter.Hang(true)
-		const patience = time.Second
-		ctx, cancel := context.WithTimeout(r.Context(), patience)
+		rescue := time.AfterFunc(patience.Limit, func() { r.adapter.Hang(false) })
+		defer rescue.Stop()
+		const giveUp = time.Second
+		ctx, cancel := context.WithTimeout(r.Context(), giveUp)
 		defer cancel()
 		began := time.Now()
 		_, err := r.opener.Open(ctx, r.spec())
 		if !errors.Is(err, context.DeadlineExceeded) {
 			r.Errorf("open: got error %v, want the context's", err)
 		}
-		wantWithin(r, "giving up", patience+atOnce, began)
+		wantWithin(r, "giving up", giveUp+atOnce, began)
 		if n := r.opener.Closing(); n != 1 {
 			r.Errorf("%d ports are being closed, want 1", n)
 		}

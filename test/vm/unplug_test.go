@@ -17,19 +17,19 @@ const freed = 200 * time.Millisecond
 func TestUnplug(t *testing.T) {
 	both(t, func(r *rig) {
 		p := r.open(r.spec())
-		read := make(chan error)
+		read := make(chan error, 1)
 		go func() {
 			_, err := p.Read(make([]byte, 100))
 			read <- err
 		}()
 		r.blocked("port.(*stream).Read")
 		began := time.Now()
-		unplugged := make(chan error)
+		unplugged := make(chan error, 1)
 		go func() { unplugged <- r.adapter.Unplug() }()
-		err := <-read
+		err := receive(r, "Read is freed", read)
 		wantWithin(r, "freeing the reader", freed, began)
 		wantClass(r, "Read", err, port.ErrGone, r.node)
-		if err := <-unplugged; err != nil {
+		if err := receive(r, "the adapter is unplugged", unplugged); err != nil {
 			r.Fatal(err)
 		}
 		_, err = p.TryWrite([]byte("x"))
@@ -60,7 +60,7 @@ func TestReplug(t *testing.T) {
 			if err := r.adapter.Plug(0); err != nil {
 				r.Fatal(err)
 			}
-			if path := <-found; path != r.node {
+			if path := receive(r, "the port is found", found); path != r.node {
 				r.Errorf("%v is %s when it is plugged in again, want %s", spec, path, r.node)
 			}
 			p = r.open(spec)
@@ -115,13 +115,13 @@ func TestReplugWhileHeld(t *testing.T) {
 		if err := r.adapter.Plug(0); err != nil {
 			r.Fatal(err)
 		}
-		if path := <-found; path != r.second {
+		if path := receive(r, "the port is found", found); path != r.second {
 			r.Errorf("the adapter is %s while the old port is held, want %s", path, r.second)
 		}
 		_, err := r.opener.Open(r.Context(), port.Spec{Path: r.node})
 		wantClass(r, "open by the old path", err, port.ErrMissing, r.node)
 		p := r.open(r.spec())
-		board := r.adapter.UART()
+		board := r.uart()
 		if _, err := p.Write([]byte("hello")); err != nil {
 			r.Error(err)
 		}
