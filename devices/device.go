@@ -145,6 +145,7 @@ func (d *Device) Run(ctx context.Context) error {
 	}
 	d.gw.Shutdown(d.now())
 	d.settle()
+	d.transmit()
 	return ctx.Err()
 }
 
@@ -162,9 +163,9 @@ func (d *Device) wait(ctx context.Context) {
 		d.handle(&ev)
 		d.handleMore()
 	}
-	now := d.now()
-	d.advance(now)
+	d.advance(d.now())
 	d.settle()
+	d.transmit()
 }
 
 // handleMore takes events that have come meanwhile, so that their bytes leave together.
@@ -212,6 +213,7 @@ func (d *Device) advance(now time.Time) {
 func (d *Device) handle(ev *event) {
 	switch ev.kind {
 	case portOpened, portFailed, portLost, bytesWritten:
+		d.transmit() // what was for the line as it was
 		d.lineChanged(ev)
 	case bytesRead:
 		d.received(ev)
@@ -295,7 +297,8 @@ func (d *Device) deliver(ev *event) {
 	d.gw.Deliver(d.now(), s.node, ev.inbound)
 }
 
-// settle acts on what the gateway put out, until it has no more.
+// settle does what the gateway asks for and tells what it says, until there is no
+// more. What it has for the port leaves when the turn ends.
 func (d *Device) settle() {
 	for {
 		notices := d.gw.Notices()
@@ -307,10 +310,9 @@ func (d *Device) settle() {
 			d.execute(&commands[i])
 		}
 		if len(commands) == 0 && len(notices) == 0 {
-			break
+			return
 		}
 	}
-	d.transmit()
 }
 
 // execute does what the gateway asks of an MQTT session.

@@ -24,7 +24,7 @@ const patience = 10 * time.Second
 
 // bench is one device with a broker behind it and a board's end of its port.
 type bench struct {
-	t      *testing.T
+	t      testing.TB
 	broker *fakebroker.Broker
 	device *Device
 	path   string // link to the slave
@@ -35,12 +35,22 @@ type bench struct {
 }
 
 func newBench(t *testing.T, change func(*Config)) *bench {
-	b := &bench{t: t, broker: fakebroker.NewTCP(t, fakebroker.Config{}), path: filepath.Join(t.TempDir(), "board")}
+	b := &bench{t: t, broker: fakebroker.NewTCP(t, fakebroker.Config{})}
+	b.start(func(c *Config) {
+		c.Session = mqttcore.Config{Dial: b.broker.Dial, BackoffMin: time.Millisecond, BackoffMax: 10 * time.Millisecond}
+		if change != nil {
+			change(c)
+		}
+	})
+	return b
+}
+
+// start runs the device on a pty.
+func (b *bench) start(change func(*Config)) {
+	t := b.t
+	b.path = filepath.Join(t.TempDir(), "board")
 	b.plug()
-	cfg := Config{
-		Name: "greenhouse", Port: port.Spec{Path: b.path}, RxBuffer: 240,
-		Session: mqttcore.Config{Dial: b.broker.Dial, BackoffMin: time.Millisecond, BackoffMax: 10 * time.Millisecond},
-	}
+	cfg := Config{Name: "greenhouse", Port: port.Spec{Path: b.path}, RxBuffer: 240}
 	if change != nil {
 		change(&cfg)
 	}
@@ -63,7 +73,6 @@ func newBench(t *testing.T, change func(*Config)) *bench {
 		b.stop = func() {}
 	}
 	t.Cleanup(func() { b.stop(); b.unplug() })
-	return b
 }
 
 // plug makes a pty and the link by which the device finds it.

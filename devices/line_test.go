@@ -125,6 +125,7 @@ func (k *desk) turn(ev event) {
 	k.d.handle(&ev)
 	k.d.advance(k.d.now())
 	k.d.settle()
+	k.d.transmit()
 }
 
 // next waits for an event of that kind, turning the device until it has come.
@@ -162,6 +163,26 @@ func (k *desk) connect() *fakebroker.Conn {
 	conn := k.broker.Welcome(false)
 	k.next(sessionState)
 	return conn
+}
+
+// TestNewPortHearsNothingOld: what is put out in the turn in which the port is
+// replaced is not for the new one.
+func TestNewPortHearsNothingOld(t *testing.T) {
+	k := newDesk(t, nil)
+	k.open(newStalledPort(1000))
+	k.connect()
+	next := newStalledPort(1000)
+	for _, ev := range []event{
+		{kind: bytesRead, link: k.link, data: frame(mqttsn.Packet{Type: mqttsn.PingReq})},
+		{kind: portLost, link: k.link, err: port.ErrGone},
+		{kind: portOpened, link: k.link + 1, stream: next},
+	} {
+		k.d.handle(&ev)
+	}
+	k.turn(event{kind: watchEnded})
+	if got := next.frames(t); len(got) != 1 || got[0].Type != mqttsn.Disconnect {
+		t.Errorf("the new port was told %v", got)
+	}
 }
 
 // TestPortLostDuringASlowWrite: the cable is pulled while the port takes its

@@ -13,9 +13,9 @@
 //
 // # Driving it
 //
-// After every call of an input method take Notices, Commands and Stream (or
-// Datagrams) and act on them, then set a timer for Deadline. What they refer to
-// is valid until the next input.
+// After every call of an input method take Notices and Commands and act on them.
+// After any number of inputs take Stream (or Datagrams), write it, and set a
+// timer for Deadline. What they refer to is valid until the next input.
 //
 // # Invariants
 //
