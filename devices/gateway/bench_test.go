@@ -17,10 +17,11 @@ type track struct {
 	id       NodeID
 	dec      serialproto.Decoder
 	rx, body []byte
+	node     []byte // of a forwarder's node
 }
 
-func newTrack(tb testing.TB) *track {
-	tr := &track{g: New(Config{RxBuffer: 240}), now: time.Unix(1_700_000_000, 0)}
+func newTrack(tb testing.TB, node []byte) *track {
+	tr := &track{g: New(Config{RxBuffer: 240}), now: time.Unix(1_700_000_000, 0), node: node}
 	tr.g.PortOpened(tr.now)
 	tr.frame(mqttsn.Packet{Type: mqttsn.Connect, Flags: mqttsn.CleanSession, ClientID: []byte("b"), Duration: 60})
 	for _, c := range tr.g.Commands() {
@@ -36,7 +37,12 @@ func newTrack(tb testing.TB) *track {
 }
 
 func (tr *track) frame(p mqttsn.Packet) {
-	tr.body = p.Append(tr.body[:0])
+	tr.body = tr.body[:0]
+	if tr.node != nil {
+		header := mqttsn.Packet{Type: mqttsn.Encapsulated, NodeID: tr.node}
+		tr.body = header.Append(tr.body)
+	}
+	tr.body = p.Append(tr.body)
 	tr.rx = serialproto.AppendFrame(tr.rx[:0], tr.body)
 	tr.dec.Feed(tr.rx, tr.now)
 	for ev, ok := tr.dec.Next(); ok; ev, ok = tr.dec.Next() {
@@ -89,24 +95,28 @@ func TestHotPathDoesNotAllocate(t *testing.T) {
 		t.Log("the race detector allocates; what is left to check is that nothing breaks")
 	}
 	for name, do := range map[string]func(*track, int){"uplink": (*track).uplink, "downlink": (*track).downlink} {
-		tr := newTrack(t)
-		i := 0
-		for range 100 {
-			i++
-			do(tr, i)
-		}
-		if n := testing.AllocsPerRun(1000, func() { i++; do(tr, i) }); n > 0 && !raceEnabled {
-			t.Errorf("%s: %v allocations a message", name, n)
+		for _, node := range [][]byte{nil, {0x24, 0x6f, 0x28, 1, 2, 3}} {
+			tr := newTrack(t, node)
+			i := 0
+			for range 100 {
+				i++
+				do(tr, i)
+			}
+			if n := testing.AllocsPerRun(1000, func() { i++; do(tr, i) }); n > 0 && !raceEnabled {
+				t.Errorf("%s of node %x: %v allocations a message", name, node, n)
+			}
 		}
 	}
 }
 
-func BenchmarkUplinkQoS1(b *testing.B) { benchmark(b, (*track).uplink) }
+func BenchmarkUplinkQoS1(b *testing.B) { benchmark(b, nil, (*track).uplink) }
 
-func BenchmarkDownlinkQoS1(b *testing.B) { benchmark(b, (*track).downlink) }
+func BenchmarkDownlinkQoS1(b *testing.B) { benchmark(b, nil, (*track).downlink) }
 
-func benchmark(b *testing.B, do func(*track, int)) {
-	tr := newTrack(b)
+func BenchmarkForwardedUplinkQoS1(b *testing.B) { benchmark(b, []byte("node 1"), (*track).uplink) }
+
+func benchmark(b *testing.B, node []byte, do func(*track, int)) {
+	tr := newTrack(b, node)
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {

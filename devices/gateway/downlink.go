@@ -12,7 +12,7 @@ const maxRefusals = 5
 func (g *Gateway) makeReady(n *node) {
 	if !n.ready && (len(n.queue) > 0 || n.request.due) {
 		n.ready = true
-		g.ready = append(g.ready, n)
+		g.ready.push(n)
 	}
 }
 

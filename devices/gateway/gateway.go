@@ -1,6 +1,9 @@
 package gateway
 
 import (
+	"cmp"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -78,12 +81,12 @@ type Gateway struct {
 	farewell  time.Time // the last session that its board ended
 
 	flow     flow
-	idleAt   time.Time // when all that was written will have left
-	lastPeer Peer      // the node written to last, who can return credit
-	waiting  []reply   // answers that had no room yet
-	ready    []*node   // nodes with a message to send, in turn
-	stuck    bool      // the first of ready lacks credit, or room in this turn
-	fullAt   time.Time // when a turn ended because it was full; zero if it was not
+	idleAt   time.Time   // when all that was written will have left
+	lastPeer Peer        // the node written to last, who can return credit
+	waiting  fifo[reply] // answers that had no room yet
+	ready    fifo[*node] // nodes with a message to send, in turn
+	stuck    bool        // the first of ready lacks credit, or room in this turn
+	fullAt   time.Time   // when a turn ended because it was full; zero if it was not
 
 	out, spare output
 	frames     int // in out.stream
@@ -91,9 +94,9 @@ type Gateway struct {
 	used       []*Inbound
 	pool       sync.Pool // of *Inbound
 
-	in, sending      mqttsn.Packet
-	short            [2]byte
-	scratch, wrapped []byte
+	in, sending              mqttsn.Packet
+	short                    [2]byte
+	scratch, wrapped, nodeID []byte
 }
 
 // New returns a Gateway for a port that is not open yet.
@@ -128,7 +131,7 @@ func (g *Gateway) PortOpened(now time.Time) {
 	g.open, g.busy = true, false
 	g.flow.reset()
 	g.idleAt = time.Time{}
-	g.waiting = g.waiting[:0]
+	g.waiting = fifo[reply]{}
 	if !g.cfg.Datagram {
 		g.write(now, Peer{}, &mqttsn.Packet{Type: mqttsn.Disconnect}, false)
 	}
@@ -167,7 +170,7 @@ func (g *Gateway) Shutdown(now time.Time) {
 	if g.open && !g.cfg.Datagram {
 		g.write(now, Peer{}, &mqttsn.Packet{Type: mqttsn.Disconnect}, false)
 	}
-	for _, n := range g.nodes {
+	for _, n := range slices.SortedFunc(maps.Values(g.nodes), func(a, b *node) int { return cmp.Compare(a.id, b.id) }) {
 		if g.open && n.peer != (Peer{}) && n.live() {
 			g.write(now, n.peer, &mqttsn.Packet{Type: mqttsn.Disconnect}, false)
 		}

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"slices"
 	"time"
 
 	"github.com/umqttd/umqttd/serialproto"
@@ -22,8 +21,8 @@ const lineBuffer = 8192
 
 // reply is an answer that waits for credit.
 type reply struct {
-	peer Peer
-	body []byte
+	peer   Peer
+	packet mqttsn.Packet
 }
 
 // output is what one turn produced. Two of them take turns, so that what was
@@ -79,16 +78,14 @@ func (g *Gateway) hasRoom(bodyLen int) bool {
 
 // write puts the message out, whatever the credit.
 func (g *Gateway) write(now time.Time, peer Peer, p *mqttsn.Packet, eliciting bool) (mark uint64) {
-	g.scratch = p.Append(g.scratch[:0])
-	return g.writeBody(now, peer, g.scratch, eliciting)
-}
-
-func (g *Gateway) writeBody(now time.Time, peer Peer, body []byte, eliciting bool) (mark uint64) {
 	if !g.open {
 		return g.flow.sent
 	}
+	g.scratch = p.Append(g.scratch[:0])
+	body := g.scratch
 	if peer.Node != "" {
-		wrap := mqttsn.Packet{Type: mqttsn.Encapsulated, NodeID: []byte(peer.Node), Data: body}
+		g.nodeID = append(g.nodeID[:0], peer.Node...)
+		wrap := mqttsn.Packet{Type: mqttsn.Encapsulated, NodeID: g.nodeID, Data: body}
 		g.wrapped = wrap.Append(g.wrapped[:0])
 		body = g.wrapped
 	}
@@ -151,21 +148,21 @@ func (g *Gateway) reply(now time.Time, peer Peer, p *mqttsn.Packet) {
 	if n := g.nodes[peer]; n != nil && n.quiet {
 		return // nothing uninvited: it connects anew, or asks again
 	}
-	if len(g.waiting) == 0 && g.hasRoom(bodyLen(p, peer)) {
+	if g.waiting.len() == 0 && g.hasRoom(bodyLen(p, peer)) {
 		g.write(now, peer, p, false)
 		return
 	}
-	if len(g.waiting) >= maxWaiting {
+	if g.waiting.len() >= maxWaiting {
 		g.notice(Notice{Kind: MessageDropped, Reason: ReasonCongestion, Type: p.Type})
 		return
 	}
-	g.waiting = append(g.waiting, reply{peer, p.Append(nil)})
+	g.waiting.push(reply{peer, *p})
 }
 
 // dropReplies forgets the answers that wait for credit: the session whose
 // messages they answer is over.
 func (g *Gateway) dropReplies(peer Peer) {
-	g.waiting = slices.DeleteFunc(g.waiting, func(r reply) bool { return r.peer == peer })
+	g.waiting.removeIf(func(r reply) bool { return r.peer == peer })
 }
 
 // pump sends what waits, as far as credit goes: answers first, then the nodes'
@@ -173,18 +170,22 @@ func (g *Gateway) dropReplies(peer Peer) {
 func (g *Gateway) pump(now time.Time) {
 	g.flow.advance(now, g.creditRTO())
 	g.stuck = false
-	for len(g.waiting) > 0 && g.hasRoom(len(g.waiting[0].body)+3+len(g.waiting[0].peer.Node)) {
-		g.writeBody(now, g.waiting[0].peer, g.waiting[0].body, false)
-		g.waiting = g.waiting[1:]
+	for g.waiting.len() > 0 {
+		r := g.waiting.first()
+		if !g.hasRoom(bodyLen(&r.packet, r.peer)) {
+			break
+		}
+		g.write(now, r.peer, &r.packet, false)
+		g.waiting.pop()
 	}
-	for len(g.ready) > 0 && len(g.waiting) == 0 {
-		n := g.ready[0]
+	for g.ready.len() > 0 && g.waiting.len() == 0 {
+		n := *g.ready.first()
 		sent, blocked := g.sendNext(now, n)
 		if blocked {
 			g.stuck = true
 			break
 		}
-		g.ready = append(g.ready[:0], g.ready[1:]...)
+		g.ready.pop()
 		n.ready = false
 		if sent {
 			g.makeReady(n)
@@ -206,7 +207,7 @@ func (g *Gateway) earnCredit(now time.Time) {
 }
 
 // blocked reports whether something waits for nothing but credit.
-func (g *Gateway) blocked() bool { return g.stuck || len(g.waiting) > 0 }
+func (g *Gateway) blocked() bool { return g.stuck || g.waiting.len() > 0 }
 
 // Commands returns what is to be done with MQTT sessions, in order, and
 // forgets it. Call it after every input.

@@ -9,8 +9,13 @@ import (
 // cost nothing at each turn of the loop.
 type timers []*node
 
-func (t timers) Len() int           { return len(t) }
-func (t timers) Less(i, j int) bool { return t[i].deadline.Before(t[j].deadline) }
+func (t timers) Len() int { return len(t) }
+func (t timers) Less(i, j int) bool {
+	if t[i].deadline.Equal(t[j].deadline) {
+		return t[i].id < t[j].id // the same happens whenever the same happens
+	}
+	return t[i].deadline.Before(t[j].deadline)
+}
 func (t timers) Swap(i, j int) {
 	t[i], t[j] = t[j], t[i]
 	t[i].timerIndex, t[j].timerIndex = i, j
