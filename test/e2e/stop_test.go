@@ -41,7 +41,7 @@ func stall(t *testing.T, r *rig) {
 	}
 	publishWith(t, r.broker, "cmd/m5", messages, []string{"-q", "0"})
 	patience.Wait(t, "the gateway can write no more", func() bool {
-		return r.gateway.Metric(metric("serial_bytes_total", `direction="tx"`)) > 40_000
+		return r.gateway.Metric(metric("serial_bytes_total", `direction="tx"`)) > 8_000
 	})
 }
 
