@@ -260,7 +260,7 @@ func (d *Device) received(ev *event) {
 // published tells the gateway what became of a board's message.
 func (d *Device) published(ev *event) {
 	c := &ev.completion
-	result, took := gateway.Safe, c.Total
+	result := gateway.Safe
 	if c.Err != nil {
 		result = gateway.Refused
 	} else if c.QoS > 0 && c.Redelivered == 0 {
@@ -271,7 +271,7 @@ func (d *Device) published(ev *event) {
 	} else if c.Redelivered > 0 {
 		d.met.Redelivered.Inc()
 	}
-	d.gw.Published(d.now(), ev.session.node, c.Token, int8(c.QoS), result, took)
+	d.gw.Published(d.now(), ev.session.node, c.Token, int8(c.QoS), result)
 }
 
 func (d *Device) subscribed(ev *event) {
@@ -330,12 +330,10 @@ func (d *Device) execute(c *gateway.Command) {
 	case gateway.PublishMessage:
 		m := mqttcore.Message{Topic: c.Topic, Payload: c.Payload, QoS: byte(c.QoS), Retain: c.Retain}
 		if err := s.client.PublishAsync(m, c.Token); err != nil {
-			d.gw.Published(d.now(), c.Node, c.Token, c.QoS, gateway.Refused, 0)
+			d.gw.Published(d.now(), c.Node, c.Token, c.QoS, gateway.Refused)
 		}
 	case gateway.PublishOwn:
-		if err := d.shared.Own.publish(c.Topic, c.Payload, c.Retain); err != nil {
-			d.met.Dropped[metrics.DropBrokerOffline].Inc()
-		}
+		d.shared.Own.publishFor(d.met, c)
 	case gateway.SubscribeFilter:
 		if err := s.client.SubscribeAsync(c.Topic, byte(c.QoS), c.Token); err != nil {
 			d.gw.Subscribed(d.now(), c.Node, c.Token, gateway.Unanswered, 0)

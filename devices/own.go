@@ -5,7 +5,9 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"time"
 
+	"github.com/umqttd/umqttd/devices/gateway"
 	"github.com/umqttd/umqttd/metrics"
 	"github.com/umqttd/umqttd/mqttcore"
 )
@@ -28,6 +30,14 @@ type Own struct {
 	mu     sync.Mutex
 	online map[string]bool // by device
 	up     bool            // the broker is connected
+	token  uint64
+	loose  map[uint64]loose // by token
+}
+
+// loose is a message that a board sent with QoS -1, on its way to the broker.
+type loose struct {
+	device   *metrics.Device
+	received time.Time
 }
 
 const (
@@ -40,13 +50,14 @@ var errNoOwn = errors.New("devices: the gateway has no session of its own")
 // NewOwn returns the session of the gateway of that name. base has the
 // connection and the credentials; names are the devices it speaks for.
 func NewOwn(name string, base mqttcore.Config, names []string, m *metrics.Metrics, log *slog.Logger) (*Own, error) {
-	o := &Own{name: name, metrics: m, log: log, ready: make(chan struct{}), online: make(map[string]bool, len(names))}
+	o := &Own{name: name, metrics: m, log: log, ready: make(chan struct{}), online: make(map[string]bool, len(names)), loose: make(map[uint64]loose)}
 	for _, device := range names {
 		o.online[device] = false
 	}
 	base.ClientID, base.CleanSession = name, true
 	base.Will = &mqttcore.Message{Topic: o.topic(""), Payload: []byte(offline), QoS: 1, Retain: true}
 	base.OnState = o.changed
+	base.OnPublished = o.published
 	c, err := mqttcore.New(base)
 	if err != nil {
 		return nil, err
@@ -163,10 +174,45 @@ func (o *Own) setDevice(device string, on bool) {
 	o.say(device, on)
 }
 
-// publish sends a board's QoS -1 message or a line it printed, at most once.
-func (o *Own) publish(topic, payload []byte, retain bool) error {
+// publish sends a line that a board printed, at most once.
+func (o *Own) publish(topic, payload []byte) error {
 	if o == nil {
 		return errNoOwn
 	}
-	return o.client.PublishAsync(mqttcore.Message{Topic: topic, Payload: payload, Retain: retain}, 0)
+	return o.client.PublishAsync(mqttcore.Message{Topic: topic, Payload: payload}, 0)
+}
+
+// publishFor sends what a board of device sent with QoS -1, at most once, and
+// counts it for that device.
+func (o *Own) publishFor(device *metrics.Device, c *gateway.Command) {
+	if o == nil {
+		device.Dropped[metrics.DropBrokerOffline].Inc()
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.token++
+	if err := o.client.PublishAsync(mqttcore.Message{Topic: c.Topic, Payload: c.Payload, Retain: c.Retain}, o.token); err != nil {
+		device.Dropped[metrics.DropBrokerOffline].Inc()
+		return
+	}
+	o.loose[o.token] = loose{device, c.Received}
+}
+
+// published counts what publishFor sent.
+func (o *Own) published(c mqttcore.Completion) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	l, ok := o.loose[c.Token]
+	if !ok {
+		return // of the gateway itself
+	}
+	delete(o.loose, c.Token)
+	if c.Err != nil {
+		l.device.Dropped[metrics.DropBrokerOffline].Inc()
+		return
+	}
+	flow := l.device.Uplink(-1)
+	flow.Messages.Inc()
+	flow.Latency.Observe(time.Since(l.received).Seconds())
 }

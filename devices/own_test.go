@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/umqttd/umqttd/devices/gateway"
 	"github.com/umqttd/umqttd/metrics"
 	"github.com/umqttd/umqttd/mqttcore"
 	"github.com/umqttd/umqttd/mqttcore/fakebroker"
@@ -51,10 +52,10 @@ func TestOwn(t *testing.T) {
 	again.Want(`PUBLISH q1 id=4 retain umqttd/pi/status "online"`)
 	again.Want(`PUBLISH q1 id=5 retain umqttd/pi/shed/status "online"`)
 	again.Puback(4, 5)
-	if err := o.publish([]byte("ab"), []byte("qos -1"), false); err != nil {
+	if err := o.publish([]byte("ab"), []byte("printed")); err != nil {
 		t.Fatal(err)
 	}
-	again.Want(`PUBLISH q0 ab "qos -1"`)
+	again.Want(`PUBLISH q0 ab "printed"`)
 
 	go stop()
 	again.Want(`PUBLISH q1 id=6 retain umqttd/pi/shed/status "offline"`)
@@ -78,7 +79,37 @@ func TestOwnEndsBeforeItBegins(t *testing.T) {
 func TestNoOwn(t *testing.T) {
 	var o *Own
 	o.setDevice("shed", true)
-	if err := o.publish([]byte("ab"), nil, false); err == nil {
+	if err := o.publish([]byte("ab"), nil); err == nil {
+		t.Error("a line that goes nowhere went somewhere")
+	}
+	met := metrics.New(metrics.Build{}).Device("shed")
+	o.publishFor(met, &gateway.Command{Topic: []byte("ab")})
+	if value(t, met.Dropped[metrics.DropBrokerOffline]) != 1 {
 		t.Error("a message that goes nowhere must be counted")
+	}
+}
+
+// TestQoSMinus1IsCounted: as a message when it is written, as dropped if there
+// is no broker, and never as both.
+func TestQoSMinus1IsCounted(t *testing.T) {
+	broker := fakebroker.NewTCP(t, fakebroker.Config{})
+	o := newOwn(t, broker)
+	met := metrics.New(metrics.Build{}).Device("shed")
+	o.publishFor(met, &gateway.Command{Topic: []byte("ab"), Payload: []byte("early"), Received: time.Now()})
+	runOwn(t, o)
+	conn := broker.Accept()
+	conn.WantConnect()
+	conn.Connack(false, 0)
+	conn.WantPublish()
+	conn.WantPublish()
+	conn.Puback(1, 2)
+	o.publishFor(met, &gateway.Command{Topic: []byte("ab"), Payload: []byte("there"), Received: time.Now()})
+	conn.Want(`PUBLISH q0 ab "there"`)
+	conn.Close()
+	broker.Accept() // so the completion was told
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if up, dropped := value(t, met.Uplink(-1).Messages), value(t, met.Dropped[metrics.DropBrokerOffline]); up != 1 || dropped != 1 || len(o.loose) != 0 {
+		t.Errorf("%v messages, %v dropped, %d on their way", up, dropped, len(o.loose))
 	}
 }

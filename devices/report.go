@@ -43,7 +43,7 @@ func (d *Device) console(at time.Time, text []byte) {
 	}
 	if d.cfg.ConsoleTopic != "" {
 		line := bytes.TrimRight(text, "\r\n")
-		if err := d.shared.Own.publish([]byte(d.cfg.ConsoleTopic), line, false); err != nil {
+		if err := d.shared.Own.publish([]byte(d.cfg.ConsoleTopic), line); err != nil {
 			d.log.Debug("console line not published", "err", err)
 		}
 	}
@@ -95,9 +95,7 @@ func (d *Device) report(n *gateway.Notice) {
 	case gateway.MessageUp:
 		f := d.met.Uplink(int(n.QoS))
 		f.Messages.Inc()
-		if n.QoS >= 0 {
-			f.Latency.Observe(n.Latency.Seconds())
-		}
+		f.Latency.Observe(n.Latency.Seconds())
 	case gateway.MessageDown:
 		f := d.met.Downlink(int(n.QoS))
 		f.Messages.Inc()

@@ -22,7 +22,8 @@ type Access struct {
 // Limits bound what one node may send.
 type Limits struct {
 	// MessagesPerSecond is how many PUBLISH messages a node may send a second,
-	// with bursts of one second's worth. Zero or less means no limit.
+	// with bursts of one second's worth; those without a session, all together.
+	// Zero or less means no limit.
 	MessagesPerSecond float64
 	// MaxPayload is the largest payload of a PUBLISH or will, in bytes. Zero or
 	// less means whatever fits into a frame.

@@ -57,7 +57,7 @@ func (tr *track) turn() (frames int) {
 		commands := tr.g.Commands()
 		for i := range commands {
 			if c := &commands[i]; c.Kind == PublishMessage {
-				tr.g.Published(tr.now, c.Node, c.Token, c.QoS, Safe, 0)
+				tr.g.Published(tr.now, c.Node, c.Token, c.QoS, Safe)
 			}
 		}
 		if len(commands) == 0 {

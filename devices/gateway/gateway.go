@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/umqttd/umqttd/serialproto"
 	"github.com/umqttd/umqttd/serialproto/mqttsn"
 )
@@ -76,9 +78,11 @@ type Gateway struct {
 	awayBytes int     // what they take
 	lastID    NodeID
 	timers    timers
-	token     uint64    // last one given
-	goodbye   time.Time // the last DISCONNECT that nobody asked for
-	farewell  time.Time // the last session that its board ended
+	token     uint64        // last one given
+	epoch     time.Time     // from which the tokens of QoS 0 count
+	limiter   *rate.Limiter // of those who publish with QoS -1 and have no session
+	goodbye   time.Time     // the last DISCONNECT that nobody asked for
+	farewell  time.Time     // the last session that its board ended
 
 	flow     flow
 	idleAt   time.Time   // when all that was written will have left
@@ -117,6 +121,7 @@ func New(cfg Config) *Gateway {
 		nodes:      make(map[Peer]*node),
 		clients:    make(map[string]*node),
 		byID:       make(map[NodeID]*node),
+		limiter:    cfg.Limits.newLimiter(),
 	}
 	for id, name := range cfg.Predefined {
 		g.predefined[name], g.names[id] = id, []byte(name)

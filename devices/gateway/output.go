@@ -64,8 +64,9 @@ type Command struct {
 	Payload  []byte
 	QoS      int8
 	Retain   bool
-	Delivery uint64 // ReleaseInbound
-	Accepted bool   // ReleaseInbound
+	Received time.Time // PublishOwn: last byte of the frame read
+	Delivery uint64    // ReleaseInbound
+	Accepted bool      // ReleaseInbound
 }
 
 // NoticeKind says what a Notice tells.

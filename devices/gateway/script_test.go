@@ -196,7 +196,7 @@ func (s *script) connect(flags mqttsn.Flags) NodeID {
 func (s *script) up(id NodeID, present bool) { s.g.SessionUp(s.now, id, present); s.collect() }
 
 func (s *script) published(c Command) {
-	s.g.Published(s.now, c.Node, c.Token, c.QoS, Safe, 0)
+	s.g.Published(s.now, c.Node, c.Token, c.QoS, Safe)
 	s.collect()
 }
 

@@ -370,7 +370,7 @@ func (w *world) execute(c Command) {
 		w.commands[string(c.Payload)]++
 		s.held = append(s.held, c)
 		if w.eager {
-			w.gw.Published(w.now, c.Node, c.Token, 1, Safe, 0)
+			w.gw.Published(w.now, c.Node, c.Token, 1, Safe)
 		}
 		if s.online {
 			w.acknowledge(c)
@@ -408,7 +408,7 @@ func (w *world) acknowledge(c Command) {
 			w.safe[payload] = true
 			w.published = append(w.published, payload)
 		}
-		w.gw.Published(w.now, c.Node, c.Token, 1, Safe, 0)
+		w.gw.Published(w.now, c.Node, c.Token, 1, Safe)
 	})
 }
 

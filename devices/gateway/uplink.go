@@ -76,15 +76,25 @@ func (g *Gateway) publish(now time.Time, n *node, p *mqttsn.Packet) {
 		return
 	}
 	g.notice(Notice{Kind: MessageReceived, Node: n.id, QoS: int8(p.Flags.QoS()), Size: len(p.Data), Topic: name, Payload: p.Data})
-	g.token++
+	token := g.sinceEpoch(now) // of QoS 0: nobody asks for that message again
 	n.mqtt.used = true
 	if p.Flags.QoS() == 1 {
-		n.dup.inflight = append(n.dup.inflight, inflight{fingerprint: print, token: g.token, received: now, size: len(name) + len(p.Data), answer: true})
+		g.token++
+		token = g.token
+		n.dup.inflight = append(n.dup.inflight, inflight{fingerprint: print, token: token, received: now, size: len(name) + len(p.Data), answer: true})
 	}
 	g.command(Command{
-		Kind: PublishMessage, Node: n.id, Token: g.token,
+		Kind: PublishMessage, Node: n.id, Token: token,
 		Topic: name, Payload: p.Data, QoS: int8(p.Flags.QoS()), Retain: p.Flags.Has(mqttsn.Retain),
 	})
+}
+
+// sinceEpoch returns now as a number: nanoseconds since the first time it was asked.
+func (g *Gateway) sinceEpoch(now time.Time) uint64 {
+	if g.epoch.IsZero() {
+		g.epoch = now
+	}
+	return uint64(now.Sub(g.epoch))
 }
 
 // swallow deals with a retransmission of a message that is in flight or was
@@ -115,7 +125,7 @@ func (g *Gateway) judge(now time.Time, n *node, name []byte, p *mqttsn.Packet) (
 		return mqttsn.NotSupported, ReasonForbidden
 	case g.cfg.Limits.MaxPayload > 0 && len(p.Data) > g.cfg.Limits.MaxPayload:
 		return mqttsn.NotSupported, ReasonTooLarge
-	case n != nil && !withinRate(n.limiter, now):
+	case n != nil && !withinRate(n.limiter, now), n == nil && !withinRate(g.limiter, now):
 		return mqttsn.Congestion, ReasonRateLimit
 	case n != nil && p.Flags.QoS() == 1 && len(n.dup.inflight) >= g.cfg.MaxInflight:
 		return mqttsn.Congestion, ReasonCongestion
@@ -153,9 +163,8 @@ func (g *Gateway) publishOwn(now time.Time, peer Peer, p *mqttsn.Packet) {
 		g.drop(n, why, p)
 		return
 	}
-	g.command(Command{Kind: PublishOwn, Topic: name, Payload: p.Data, QoS: -1, Retain: p.Flags.Has(mqttsn.Retain)})
-	g.notice(Notice{Kind: MessageReceived, QoS: -1, Size: len(p.Data), Topic: name})
-	g.notice(Notice{Kind: MessageUp, QoS: -1})
+	g.notice(Notice{Kind: MessageReceived, QoS: -1, Size: len(p.Data), Topic: name, Payload: p.Data})
+	g.command(Command{Kind: PublishOwn, Topic: name, Payload: p.Data, QoS: -1, Retain: p.Flags.Has(mqttsn.Retain), Received: now})
 }
 
 // local answers a PUBLISH under $umqttd/.
@@ -186,15 +195,15 @@ const (
 )
 
 // Published says what became of the message that a PublishMessage command of
-// that node named by token. took is, for QoS 0, how long that was under way.
-func (g *Gateway) Published(now time.Time, id NodeID, token uint64, qos int8, result PublishResult, took time.Duration) {
+// that node named by token.
+func (g *Gateway) Published(now time.Time, id NodeID, token uint64, qos int8, result PublishResult) {
 	n := g.byID[id]
 	if n == nil {
 		return
 	}
 	if qos < 1 {
 		if result == Safe {
-			g.notice(Notice{Kind: MessageUp, Node: id, Latency: took})
+			g.notice(Notice{Kind: MessageUp, Node: id, Latency: now.Sub(g.epoch) - time.Duration(token)})
 		} else {
 			g.notice(Notice{Kind: MessageDropped, Node: id, Reason: ReasonOffline})
 		}

@@ -230,6 +230,36 @@ func TestQoSMinus1NeedsNoConnection(t *testing.T) {
 	s.wantIdle("done")
 }
 
+// TestStrangersShareALimit: whoever has no session has no limit of its own.
+func TestStrangersShareALimit(t *testing.T) {
+	s := newScript(t, Config{Limits: Limits{MessagesPerSecond: 2}})
+	loose := publish(mqttsn.QoSMinus1|mqttsn.Flags(mqttsn.ShortName), ab, 0, "x")
+	for _, taken := range []bool{true, true, false} {
+		s.board(loose)
+		if taken {
+			s.wantCommand("taken", PublishOwn)
+		}
+	}
+	s.wantIdle("too fast")
+	s.wantNotice("counted", MessageDropped, ReasonRateLimit)
+}
+
+// TestLatencyOfQoS0: from the last byte of its frame.
+func TestLatencyOfQoS0(t *testing.T) {
+	s := newScript(t, Config{})
+	s.connect(mqttsn.CleanSession)
+	for range 3 {
+		s.now = s.now.Add(time.Second)
+		s.board(publish(mqttsn.Flags(mqttsn.ShortName), ab, 0, "x"))
+		c := s.wantCommand("published", PublishMessage)
+		s.now = s.now.Add(3 * time.Millisecond)
+		s.published(c)
+		if n := s.wantNotice("counted", MessageUp, NoReason); n.Latency != 3*time.Millisecond {
+			t.Errorf("latency %v", n.Latency)
+		}
+	}
+}
+
 func TestTime(t *testing.T) {
 	s := newScript(t, Config{Access: Access{Publish: [][]byte{}}})
 	s.connect(mqttsn.CleanSession)
