@@ -3,8 +3,10 @@ package e2e
 import (
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 
+	"github.com/umqttd/umqttd/serialproto/board"
 	"github.com/umqttd/umqttd/test/e2e/cable"
 	"github.com/umqttd/umqttd/test/e2e/umqttd"
 )
@@ -68,4 +70,20 @@ func TestMissingConfiguration(t *testing.T) {
 	if status, _ := umqttd.Run(t, program, "run", "--no-such-flag"); status != 2 {
 		t.Errorf("a wrong command line has status %d, want 2", status)
 	}
+}
+
+// TestWrongReload changes nothing but the metric, and says what is wrong.
+func TestWrongReload(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, setup{})
+	b := r.board(board.Config{ClientID: "m5"})
+	r.gateway.Rewrite("devices: [{name: attic, prot: /dev/ttyUSB0}]")
+	r.gateway.Signal(syscall.SIGHUP)
+	r.gateway.WaitMetric("umqttd_config_last_reload_successful", 0)
+	if !strings.Contains(r.gateway.Log(), "did you mean port?") {
+		t.Error("the log does not say what is wrong")
+	}
+	send(b, "m5/t", []string{"1"})
+	b.WaitAcknowledged()
+	wantUndisturbed(t, b)
 }

@@ -34,7 +34,7 @@ type rig struct {
 	gateway *umqttd.Gateway
 }
 
-// newRig starts a broker and a umqttd with the gateway name "gw".
+// newRig starts a broker and a umqttd with the gateway name "gw", and waits until the port is open.
 func newRig(t *testing.T, s setup) *rig {
 	t.Helper()
 	r := &rig{t: t, line: cable.New(t)}
@@ -61,6 +61,8 @@ func newRig(t *testing.T, s setup) *rig {
 		"gateway: gw",
 	}, s.top...)
 	r.gateway = umqttd.Start(t, program, strings.Join(config, "\n"))
+	// Ready does not wait for ports, and what a board sends before its port is open is lost.
+	r.gateway.WaitMetric(metric("device_up"), 1)
 	return r
 }
 

@@ -245,7 +245,7 @@ func (b *Board) Wait(kind board.EventKind, n int) board.Event {
 	var all []board.Event
 	ok := patience.Within(patience.Limit, func() bool { all = b.Events(kind); return len(all) >= n })
 	if !ok {
-		b.t.Fatalf("cable: the board waited %v for event %d of kind %d and has %d", patience.Limit, n, kind, len(all))
+		b.t.Fatalf("cable: the board waited %v for event %d of kind %d and has %d; messages sent: %v, heard: %v", patience.Limit, n, kind, len(all), b.sent, b.heard)
 	}
 	return all[n-1]
 }

@@ -169,6 +169,9 @@ func (p *process) ended() bool {
 // cleanup ends the program with its test.
 func (g *Gateway) cleanup() {
 	if g.process != nil {
+		if g.t.Failed() {
+			g.t.Logf("umqttd's metrics that are not 0:\n%s", g.moved())
+		}
 		g.Kill()
 	}
 	if g.t.Failed() {
@@ -231,6 +234,12 @@ func (g *Gateway) Restart() {
 		}
 	}
 	g.t.Fatalf("umqttd: somebody took %s while it was down", g.http)
+}
+
+// Rewrite replaces the configuration, for Restart or SIGHUP.
+func (g *Gateway) Rewrite(config string) {
+	g.t.Helper()
+	g.write(config)
 }
 
 // Signal sends a signal.
