@@ -87,7 +87,8 @@ type track struct {
 	frame  []byte
 	in     [4096]byte
 	p      mqttsn.Packet
-	msgID  uint16
+	msgID  uint16 // of the last message from the board
+	acked  uint16 // of the last message to it
 	down   []byte
 }
 
@@ -150,6 +151,10 @@ func (tr *track) downlink() {
 		tr.tb.Fatal(err)
 	}
 	tr.want(mqttsn.Publish)
+	for tr.p.MsgID == tr.acked { // on a busy machine the gateway may have sent the last one twice
+		tr.want(mqttsn.Publish)
+	}
+	tr.acked = tr.p.MsgID
 	tr.send(&mqttsn.Packet{Type: mqttsn.PubAck, TopicID: tr.p.TopicID, MsgID: tr.p.MsgID})
 	<-tr.broker.acked
 }
