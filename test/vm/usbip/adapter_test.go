@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -27,6 +28,9 @@ func TestDescriptors(t *testing.T) {
 			t.Fatalf("the device descriptor is % x", device)
 		}
 		_, head := h.control(0x80, getDescriptor, descriptorConfiguration<<8, 9)
+		if len(head) != 9 {
+			t.Errorf("asked for 9 bytes of the configuration, got %d", len(head))
+		}
 		total := le.Uint16(head[2:])
 		_, configuration := h.control(0x80, getDescriptor, descriptorConfiguration<<8, 1000)
 		if len(configuration) != int(total) {
@@ -57,6 +61,9 @@ func TestUnknownRequest(t *testing.T) {
 		h := powered(t, a)
 		if s, _ := h.control(0x80, getDescriptor, 0x6600, 10); s != statusStall {
 			t.Errorf("an unknown descriptor: status %d", s)
+		}
+		if s, _ := h.control(0x80, 0x66, descriptorDevice<<8, 10); s != statusStall {
+			t.Errorf("an unknown standard request: status %d", s)
 		}
 		if s, _ := h.control(0xa1, 0x66, 0, 10); s != statusStall {
 			t.Errorf("an unknown request: status %d", s)
@@ -260,12 +267,12 @@ func TestUnplugged(t *testing.T) {
 
 // TestNonsense ends the service, as for a kernel that is not ours.
 func TestNonsense(t *testing.T) {
-	for what, h := range map[string][headerLen]byte{
-		"command":  {3: 9},
-		"transfer": {3: cmdSubmit, 24: 0xff},
+	for says, h := range map[string][headerLen]byte{
+		"command 9":      {3: 9},
+		"16777216 bytes": {3: cmdSubmit, 24: 0x01},
 	} {
-		if _, err := readCommand(bytes.NewReader(h[:])); err == nil {
-			t.Errorf("an impossible %s is accepted", what)
+		if _, err := readCommand(bytes.NewReader(h[:])); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("got error %v, want one with %q", err, says)
 		}
 	}
 	if _, err := readCommand(bytes.NewReader(make([]byte, headerLen-1))); !errors.Is(err, io.ErrUnexpectedEOF) {
