@@ -130,8 +130,10 @@ func (g *Gateway) begin(now time.Time, n *node, p *mqttsn.Packet) {
 	g.openSession(now, n)
 }
 
-// accept completes CONNECT.
+// accept completes CONNECT. A board that may not have heard of its new session is
+// told once more that it is new: else it would never subscribe.
 func (g *Gateway) accept(now time.Time, n *node, sessionPresent bool) {
+	sessionPresent = sessionPresent && !n.unheardOf
 	g.enter(n, active)
 	g.reply(now, n.peer, &mqttsn.Packet{
 		Type: mqttsn.ConnAck, ReturnCode: mqttsn.Accepted,
@@ -139,7 +141,7 @@ func (g *Gateway) accept(now time.Time, n *node, sessionPresent bool) {
 	})
 	g.notice(Notice{Kind: BoardConnected, Node: n.id, ClientID: n.clientID, Resumed: sessionPresent, Again: n.connected})
 	n.connected = true
-	n.trying, n.heard = time.Time{}, false
+	n.trying = time.Time{}
 	n.lastHeard = now // until now the board had to wait
 	g.schedule(n)
 	g.makeReady(n)

@@ -84,6 +84,51 @@ func TestLargeFrameGoesAlone(t *testing.T) {
 	}
 }
 
+// TestLateFrameHasNoOldCredit: credit that was due long ago is not that of a frame
+// which is sent before anybody has looked.
+func TestLateFrameHasNoOldCredit(t *testing.T) {
+	s := newScript(t, Config{RxBuffer: 240})
+	id := s.connect(mqttsn.CleanSession)
+	s.now = s.now.Add(5 * time.Second)
+	s.sizes = nil
+	s.board(mqttsn.Packet{Type: mqttsn.PingReq})
+	for range 20 {
+		s.deliver(id, "ab", strings.Repeat("x", 24), 0)
+	}
+	total := 0
+	for _, n := range s.sizes {
+		total += n
+	}
+	if total > 240 || total < 200 {
+		t.Errorf("%d bytes at once", total)
+	}
+}
+
+// TestForwardedPing: the PINGREQ for a forwarder's node is longer than a bare one.
+func TestForwardedPing(t *testing.T) {
+	for size := range 40 {
+		s := newScript(t, Config{RxBuffer: 240})
+		wrap := func(p mqttsn.Packet) mqttsn.Packet {
+			return mqttsn.Packet{Type: mqttsn.Encapsulated, NodeID: []byte("a long node id"), Data: p.Append(nil)}
+		}
+		s.board(wrap(connectPacket(mqttsn.CleanSession, "b1", 10)))
+		id := s.wantCommand("open", OpenSession).Node
+		s.up(id, false)
+		s.advance(time.Second)
+		s.sizes = nil
+		for range 20 {
+			s.deliver(id, "ab", strings.Repeat("x", size), 0)
+		}
+		total := 0
+		for _, n := range s.sizes {
+			total += n
+		}
+		if total > 240 {
+			t.Fatalf("%d bytes at once", total)
+		}
+	}
+}
+
 // TestSlowBoard: a board that reads only now and then into a small ring loses
 // something until the gateway knows how slow it is, and nothing after that.
 func TestSlowBoard(t *testing.T) {

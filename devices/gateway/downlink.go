@@ -53,7 +53,7 @@ func (g *Gateway) sendNext(now time.Time, n *node) (sent, blocked bool) {
 		}
 		n.request = request{kind: mqttsn.Publish, msgID: m.msgID, due: true}
 		return g.sendRequest(now, n)
-	case !g.hasRoom(bodyLen(p, n.peer)):
+	case !g.hasRoom(p, n.peer):
 		return false, true
 	}
 	g.write(now, n.peer, p, false)

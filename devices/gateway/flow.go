@@ -54,7 +54,7 @@ func (f *flow) send(n int, eliciting bool, deadline time.Time) (mark uint64) {
 // it runs out, or because something waits for it: half of the buffer is in
 // doubt and no answer is on its way. Behind a frame that fills the buffer there
 // is no room for it; then time returns the credit.
-func (f *flow) wantsPing(blocked bool) bool {
+func (f *flow) wantsPing(blocked bool, pingLen int) bool {
 	return f.limit > 0 && !f.probe.eliciting && f.outstanding()+pingLen <= f.limit &&
 		(f.outstanding() > f.limit/2 || (blocked && f.outstanding() > 0))
 }

@@ -16,7 +16,7 @@ func TestFlowNeverExceedsTheLimit(t *testing.T) {
 		now = now.Add(time.Duration(r.IntN(10)) * time.Millisecond)
 		f.advance(now, 25*time.Millisecond)
 		n := 9 + r.IntN(300)
-		if f.room(n, pingLen) {
+		if f.room(n, pingLen(Peer{})) {
 			alone := f.outstanding() == 0
 			mark := f.send(n, r.IntN(2) == 0, now.Add(25*time.Millisecond))
 			marks = append(marks, mark)

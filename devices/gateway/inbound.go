@@ -98,12 +98,16 @@ func (g *Gateway) resume(n *node, sessionPresent bool) {
 	if !sessionPresent {
 		n.mqtt.lostAt, n.settled = time.Time{}, nil // the broker sends nothing again
 	}
+	again := func(m *Inbound) bool { return n.orphaned(m) && !m.sent }
+	if len(n.queue) > 0 && again(n.queue[0]) && n.request.forHead() {
+		n.request = request{} // REGISTER
+	}
 	n.queue = slices.DeleteFunc(n.queue, func(m *Inbound) bool {
-		again := n.orphaned(m) && !m.sent
-		if again {
+		if again(m) {
 			g.release(n.id, m, false)
+			return true
 		}
-		return again
+		return false
 	})
 	g.makeReady(n)
 }

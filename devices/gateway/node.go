@@ -35,7 +35,7 @@ type node struct {
 	asked     Will          // the will being asked for
 
 	lastHeard  time.Time
-	heard      bool          // anything since CONNACK, which it must have got
+	unheardOf  bool          // the broker began its session, and it may not have got the CONNACK that said so
 	gone       time.Duration // how long the port was away since the node was heard, but for the present absence
 	began      time.Time     // CONNECT received
 	trying     time.Time     // since then the broker is asked for the session; zero when it is not

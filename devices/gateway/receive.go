@@ -83,11 +83,19 @@ func (g *Gateway) dispatch(now time.Time, n *node, peer Peer, p *mqttsn.Packet) 
 		g.stranger(now, n, peer, p)
 		return
 	}
-	n.heard = n.heard || n.state == active
+	if n.state == active && provesConnack(p.Type) {
+		n.unheardOf = false
+	}
 	g.handle(now, n, p)
 	if n.live() {
 		g.schedule(n)
 	}
+}
+
+// provesConnack reports whether a board sends such a message only when it has got
+// CONNACK.
+func provesConnack(t mqttsn.Type) bool {
+	return t != mqttsn.WillTopic && t != mqttsn.WillMsg && t != mqttsn.Disconnect
 }
 
 // hear notes that n is there, whatever it says.

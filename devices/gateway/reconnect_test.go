@@ -190,6 +190,28 @@ func TestSessionPresentIsTold(t *testing.T) {
 	s.want("now somebody has", mqttsn.Packet{Type: mqttsn.ConnAck, HasSession: true, SessionPresent: true})
 }
 
+// TestSessionThatTheBoardNeverHeardOf: it left before CONNACK came. The session
+// is there when it comes back, but nobody has subscribed.
+func TestSessionThatTheBoardNeverHeardOf(t *testing.T) {
+	s := newScript(t, Config{})
+	p := connectPacket(mqttsn.WantSession, "b1", 10)
+	none := mqttsn.Packet{Type: mqttsn.ConnAck, HasSession: true}
+	s.board(p)
+	s.up(s.wantCommand("open", OpenSession).Node, false)
+	s.want("a new session", none)
+	s.board(mqttsn.Packet{Type: mqttsn.Disconnect})
+	s.want("confirmed", mqttsn.Packet{Type: mqttsn.Disconnect})
+	s.wantCommand("closed", CloseSession)
+	s.board(p)
+	s.up(s.wantCommand("open", OpenSession).Node, true)
+	s.want("new to the board", none)
+	s.board(mqttsn.Packet{Type: mqttsn.PingReq}, mqttsn.Packet{Type: mqttsn.Disconnect})
+	s.commands, s.frames = nil, nil
+	s.board(p)
+	s.up(s.wantCommand("open", OpenSession).Node, true)
+	s.want("now it knows", mqttsn.Packet{Type: mqttsn.ConnAck, HasSession: true, SessionPresent: true})
+}
+
 // TestRefusedConnectEndsTheSession: CONNECT begins anew even if it comes to nothing.
 func TestRefusedConnectEndsTheSession(t *testing.T) {
 	other := connectPacket(0, "b1", 10)

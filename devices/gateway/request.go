@@ -21,6 +21,11 @@ type request struct {
 // holding is the kind of a request that is a pause, not a message.
 const holding = mqttsn.Type(0xFF)
 
+// forHead reports whether the request is about the head of the queue.
+func (r *request) forHead() bool {
+	return r.kind == mqttsn.Publish || r.kind == mqttsn.Register || r.kind == holding
+}
+
 // answeredBy reports whether an answer with that MsgId is one to the request.
 func (r *request) answeredBy(kind mqttsn.Type, msgID uint16) bool {
 	return r.kind == kind && r.msgID == msgID && r.sends > 0
@@ -36,7 +41,7 @@ func (g *Gateway) ask(n *node, kind mqttsn.Type) {
 func (g *Gateway) sendRequest(now time.Time, n *node) (sent, blocked bool) {
 	r := &n.request
 	p := g.requestPacket(n)
-	if !g.hasRoom(bodyLen(p, n.peer)) {
+	if !g.hasRoom(p, n.peer) {
 		return false, true
 	}
 	if r.sends == 0 {

@@ -89,6 +89,24 @@ func TestBrokerSendsAgainWhatIsOnItsWay(t *testing.T) {
 	}
 }
 
+// TestAnnouncedMessageComesAgain: its REGISTER is on its way when it is left to the
+// broker.
+func TestAnnouncedMessageComesAgain(t *testing.T) {
+	s := newScript(t, Config{})
+	id := s.connect(0)
+	s.deliver(id, "a/b", "1", 1)
+	s.want("announced", mqttsn.Packet{Type: mqttsn.Register, TopicID: 1, MsgID: 1, Topic: []byte("a/b")})
+	s.now = s.now.Add(time.Millisecond)
+	s.down(id)
+	s.up(id, true)
+	s.wantRelease("left to the broker", 1, false)
+	s.advance(2 * initialRTO)
+	s.wantIdle("nothing is to be announced")
+	s.board(regack(1, 1, mqttsn.Accepted))
+	s.again(id, "a/b", "1")
+	s.want("again", mqttsn.Packet{Type: mqttsn.Register, TopicID: 1, MsgID: 2, Topic: []byte("a/b")})
+}
+
 // TestBrokerForgets: a broker that comes back without the session sends nothing
 // again. What is here is all there is.
 func TestBrokerForgets(t *testing.T) {

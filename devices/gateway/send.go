@@ -68,12 +68,15 @@ func bodyLen(p *mqttsn.Packet, peer Peer) int {
 // tooLong reports whether the message is longer than what is sent on the port.
 func (g *Gateway) tooLong(p *mqttsn.Packet, peer Peer) bool { return bodyLen(p, peer) > g.cfg.MaxFrame }
 
-var pingLen = serialproto.FrameLen(2)
+// pingLen returns the wire length of PINGREQ for peer.
+func pingLen(peer Peer) int {
+	return serialproto.FrameLen(bodyLen(&mqttsn.Packet{Type: mqttsn.PingReq}, peer))
+}
 
 // hasRoom reports whether a message may be put out now: the port takes bytes,
 // the turn is not full, and there is credit.
-func (g *Gateway) hasRoom(bodyLen int) bool {
-	return !g.busy && len(g.out.stream) < maxTurn && g.flow.room(serialproto.FrameLen(bodyLen), pingLen)
+func (g *Gateway) hasRoom(p *mqttsn.Packet, peer Peer) bool {
+	return !g.busy && len(g.out.stream) < maxTurn && g.flow.room(serialproto.FrameLen(bodyLen(p, peer)), pingLen(peer))
 }
 
 // write puts the message out, whatever the credit.
@@ -102,6 +105,7 @@ func (g *Gateway) write(now time.Time, peer Peer, p *mqttsn.Packet, eliciting bo
 		g.lastPeer = peer
 	}
 	size := len(g.out.stream) - start
+	g.flow.advance(now, g.creditRTO()) // or a probe that is over would cover this frame too
 	g.idleAt = g.leaves(now).Add(g.lineTime(size))
 	if last := now.Add(g.lineTime(lineBuffer)); g.idleAt.After(last) {
 		g.idleAt = last
@@ -148,7 +152,7 @@ func (g *Gateway) reply(now time.Time, peer Peer, p *mqttsn.Packet) {
 	if n := g.nodes[peer]; n != nil && n.quiet {
 		return // nothing uninvited: it connects anew, or asks again
 	}
-	if g.waiting.len() == 0 && g.hasRoom(bodyLen(p, peer)) {
+	if g.waiting.len() == 0 && g.hasRoom(p, peer) {
 		g.write(now, peer, p, false)
 		return
 	}
@@ -172,7 +176,7 @@ func (g *Gateway) pump(now time.Time) {
 	g.stuck = false
 	for g.waiting.len() > 0 {
 		r := g.waiting.first()
-		if !g.hasRoom(bodyLen(&r.packet, r.peer)) {
+		if !g.hasRoom(&r.packet, r.peer) {
 			break
 		}
 		g.write(now, r.peer, &r.packet, false)
@@ -201,7 +205,7 @@ func (g *Gateway) pump(now time.Time) {
 // earnCredit asks for credit if much of it is out and no answer is on its way.
 func (g *Gateway) earnCredit(now time.Time) {
 	n := g.nodes[g.lastPeer]
-	if n != nil && n.state == active && !n.quiet && !g.busy && g.flow.wantsPing(g.blocked()) {
+	if n != nil && n.state == active && !n.quiet && !g.busy && g.flow.wantsPing(g.blocked(), pingLen(n.peer)) {
 		g.sendPing(now, n)
 	}
 }

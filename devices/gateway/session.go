@@ -10,11 +10,10 @@ import (
 // outlives board sessions: a board that connects again does not disturb it,
 // unless it wants another.
 type mqttSession struct {
-	opened  bool      // and not closed since
-	online  bool      // the broker is connected
-	present bool      // the broker knew the session when it was last connected
-	lostAt  time.Time // messages received until then are of an earlier connection
-	used    bool      // something was asked of it
+	opened bool      // and not closed since
+	online bool      // the broker is connected
+	lostAt time.Time // messages received until then are of an earlier connection
+	used   bool      // something was asked of it
 
 	clean bool // as it was opened
 	will  *Will
@@ -36,7 +35,7 @@ func (g *Gateway) openSession(now time.Time, n *node) {
 	m := &n.mqtt
 	if m.serves(n.clean, n.will) {
 		if m.online {
-			g.accept(now, n, m.present || m.used || (n.heard && !n.clean))
+			g.accept(now, n, !n.clean)
 		}
 		return
 	}
@@ -55,7 +54,8 @@ func (g *Gateway) SessionUp(now time.Time, id NodeID, sessionPresent bool) {
 	if n == nil || !n.mqtt.opened {
 		return
 	}
-	n.mqtt.online, n.mqtt.present = true, sessionPresent
+	n.mqtt.online = true
+	n.unheardOf = n.unheardOf || !sessionPresent
 	g.resume(n, sessionPresent)
 	if n.state == connecting {
 		g.accept(now, n, sessionPresent)
