@@ -258,7 +258,7 @@ func (s *session) changed(at time.Time, st *mqttcore.State) {
 	default:
 		d.logBroker(s, st)
 		s.setOnline(false)
-		d.gw.SessionDown(now, s.node, at)
+		d.gw.SessionDown(now, s.node, at, false)
 	}
 }
 

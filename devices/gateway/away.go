@@ -29,7 +29,11 @@ func (g *Gateway) remember(n *node) {
 	g.away = append(g.away, n)
 	g.awayBytes += n.memory()
 	for len(g.away) > maxAway || (g.awayBytes > maxAwayBytes && len(g.away) > 1) {
-		g.forget(g.away[0])
+		i := slices.IndexFunc(g.away, func(n *node) bool { return !n.mqtt.opened })
+		if i < 0 {
+			return // they have messages to deliver
+		}
+		g.forget(g.away[i])
 	}
 }
 

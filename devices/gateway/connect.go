@@ -13,7 +13,7 @@ import (
 func (g *Gateway) connect(now time.Time, peer Peer, p *mqttsn.Packet) {
 	clientID, why := g.clientIDFor(p)
 	if n := g.nodes[peer]; n != nil && (why != NoReason || n.clientID != clientID) {
-		g.leave(n)
+		g.leave(now, n)
 	}
 	var n *node
 	if why == NoReason {
@@ -38,8 +38,8 @@ func (g *Gateway) connect(now time.Time, peer Peer, p *mqttsn.Packet) {
 }
 
 // leave takes n from its peer, which is somebody else now.
-func (g *Gateway) leave(n *node) {
-	g.end(n, AbortSession, ReasonReplaced)
+func (g *Gateway) leave(now time.Time, n *node) {
+	g.end(now, n, AbortSession, ReasonReplaced)
 	delete(g.nodes, n.peer)
 }
 
@@ -114,8 +114,10 @@ func (g *Gateway) begin(now time.Time, n *node, p *mqttsn.Packet) {
 	n.extended = p.Flags.Has(mqttsn.WantSession)
 	n.keepalive = time.Duration(p.Duration) * time.Second
 	n.began, n.gone, n.quiet = now, 0, false
+	n.presumed = time.Time{}
 	n.request, n.ping, n.pending = request{}, ping{}, n.pending[:0]
 	n.topics.unlearn()
+	g.rearm(now, n)
 	n.dup.orphan()
 	g.dropReplies(n.peer)
 	if n.peer == (Peer{}) {
@@ -143,6 +145,7 @@ func (g *Gateway) accept(now time.Time, n *node, sessionPresent bool) {
 	n.connected = true
 	n.trying = time.Time{}
 	n.lastHeard = now // until now the board had to wait
+	g.changed(n)
 	g.schedule(n)
 	g.makeReady(n)
 }
@@ -151,7 +154,7 @@ func (g *Gateway) accept(now time.Time, n *node, sessionPresent bool) {
 // WILLTOPIC or WILLMSG, and ends its session.
 func (g *Gateway) refuse(now time.Time, n *node, what mqttsn.Type, code mqttsn.ReturnCode, why Reason) {
 	peer, clientID := n.peer, n.clientID
-	g.end(n, AbortSession, why)
+	g.end(now, n, AbortSession, why)
 	g.reply(now, peer, &mqttsn.Packet{Type: mqttsn.ConnAck, ReturnCode: code})
 	g.notice(Notice{Kind: BoardRefused, Type: what, Reason: why, ClientID: clientID})
 }
@@ -166,6 +169,6 @@ func (g *Gateway) refusePeer(now time.Time, peer Peer, code mqttsn.ReturnCode, w
 // ends orderly, without its will, and the board is told so.
 func (g *Gateway) disconnect(now time.Time, n *node) {
 	g.farewell = now
-	g.end(n, CloseSession, ReasonByBoard)
+	g.end(now, n, CloseSession, ReasonByBoard)
 	g.reply(now, n.peer, &mqttsn.Packet{Type: mqttsn.Disconnect})
 }

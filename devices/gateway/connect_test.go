@@ -37,7 +37,7 @@ func TestConnectWithWill(t *testing.T) {
 	s.wantIdle("the broker is not asked before that")
 	s.board(willMsg("gone"))
 	c := s.wantCommand("now it is", OpenSession)
-	if w := c.Will; w == nil || string(w.Topic) != "b1/lost" || string(w.Payload) != "gone" || w.QoS != 1 || !w.Retain || !c.Clean || c.ClientID != "b1" {
+	if w := c.Will; w == nil || string(w.Topic) != "b1/lost" || string(w.Payload) != "gone" || w.QoS != 1 || !w.Retain || c.Clean || c.ClientID != "b1" {
 		t.Fatalf("opened %+v with will %+v", c, c.Will)
 	}
 	s.up(c.Node, false)

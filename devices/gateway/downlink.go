@@ -121,6 +121,7 @@ func (g *Gateway) regAck(now time.Time, n *node, p *mqttsn.Packet) {
 	switch {
 	case p.ReturnCode == mqttsn.Accepted && t != nil:
 		t.known = true
+		g.changed(n)
 	case p.ReturnCode == mqttsn.Congestion:
 		g.holdOff(now, n)
 	default:

@@ -22,6 +22,8 @@ const (
 	congestionWait   = time.Second             // before a congested board is tried again
 	challengeTime    = 10 * time.Second        // to answer when somebody else wants the client id
 	goodbyeInterval  = time.Second             // between two DISCONNECTs nobody asked for
+	offlineAfter     = time.Second             // a CONNECT is answered without the broker, if there is an outbox
+	saveAfter        = time.Second             // what changes within it is saved together
 )
 
 // Config describes one device to its Gateway.
@@ -47,6 +49,11 @@ type Config struct {
 	// MaxInflight is how many QoS 1 messages of one node may wait for the
 	// broker before "congestion" is said. Zero means 20.
 	MaxInflight int
+	// Outbox says that there is one: StoreMessage and its kin are obeyed.
+	Outbox bool
+	// SpillAfter is how long the broker may take to acknowledge a message before
+	// it is stored. Zero means 250 ms.
+	SpillAfter time.Duration
 	// Predefined maps predefined topic ids to topic names.
 	Predefined map[uint16]string
 	Access     Access
@@ -80,6 +87,8 @@ type Gateway struct {
 	timers    timers
 	token     uint64        // last one given
 	epoch     time.Time     // from which the tokens of QoS 0 count
+	unsaved   []*node       // whose restart state has changed
+	saveAt    time.Time     // when that is saved; zero if there is none
 	limiter   *rate.Limiter // of those who publish with QoS -1 and have no session
 	goodbye   time.Time     // the last DISCONNECT that nobody asked for
 	farewell  time.Time     // the last session that its board ended
@@ -97,6 +106,7 @@ type Gateway struct {
 	connected  int // nodes that are active
 	used       []*Inbound
 	pool       sync.Pool // of *Inbound
+	spareOut   []*outMessage
 
 	in, sending              mqttsn.Packet
 	short                    [2]byte
@@ -110,6 +120,9 @@ func New(cfg Config) *Gateway {
 	}
 	if cfg.MaxInflight <= 0 {
 		cfg.MaxInflight = 20
+	}
+	if cfg.SpillAfter <= 0 {
+		cfg.SpillAfter = defaultSpillAfter
 	}
 	if cfg.Datagram {
 		cfg.RxBuffer = 0
@@ -179,8 +192,9 @@ func (g *Gateway) Shutdown(now time.Time) {
 		if g.open && n.peer != (Peer{}) && n.live() {
 			g.write(now, n.peer, &mqttsn.Packet{Type: mqttsn.Disconnect}, false)
 		}
-		g.end(n, AbortSession, ReasonShutdown)
+		g.end(now, n, AbortSession, ReasonShutdown)
 	}
+	g.saveAll()
 }
 
 // Advance does what is due at now. Call it when Deadline has come.
@@ -199,6 +213,7 @@ func (g *Gateway) Deadline() time.Time {
 	if len(g.timers) > 0 {
 		d = g.timers[0].deadline
 	}
+	d = earliest(d, g.saveAt)
 	if g.open && !g.busy && g.blocked() {
 		d = earliest(d, g.flow.probe.deadline)
 		d = earliest(d, g.fullAt)
@@ -216,7 +231,8 @@ type NodeStatus struct {
 	Broker    bool      // the broker is connected
 	SRTT      time.Duration
 	Queued    int // messages from the broker on their way to it
-	InFlight  int // messages of the board that the broker has not acknowledged
+	InFlight  int // messages of the board that are not safe yet
+	Stored    int // messages of the board in the outbox
 }
 
 // Nodes returns the nodes that have a board session, in no order.
@@ -226,7 +242,7 @@ func (g *Gateway) Nodes() []NodeStatus {
 		if n.live() {
 			all = append(all, NodeStatus{
 				ID: n.id, ClientID: n.clientID, Peer: n.peer, Since: n.began, Connected: n.state == active,
-				Broker: n.mqtt.online, SRTT: n.rtt.srtt, Queued: len(n.queue), InFlight: len(n.dup.inflight),
+				Broker: n.mqtt.online, SRTT: n.rtt.srtt, Queued: len(n.queue), InFlight: len(n.dup.inflight), Stored: n.out.stored,
 			})
 		}
 	}

@@ -48,6 +48,10 @@ func (g *Gateway) Deliver(now time.Time, id NodeID, m *Inbound) {
 		g.abandon(id, true, m)
 		return
 	}
+	if n.state == away && (n.clean || m.QoS == 0) {
+		g.abandon(id, true, m) // its session goes on for what it said only
+		return
+	}
 	if g.known(n, m) {
 		return
 	}
@@ -87,7 +91,7 @@ func (n *node) content(m *Inbound) content {
 // orphaned reports whether m came by a connection that is gone, and will come
 // again.
 func (n *node) orphaned(m *Inbound) bool {
-	return m.QoS > 0 && !n.mqtt.clean && !m.Received.After(n.mqtt.lostAt)
+	return m.QoS > 0 && n.mqtt.keptByBroker() && !m.Received.After(n.mqtt.lostAt)
 }
 
 // held reports whether m waits for the broker to come back.
@@ -116,7 +120,7 @@ func (g *Gateway) resume(n *node, sessionPresent bool) {
 // one that will come again.
 func (g *Gateway) known(n *node, m *Inbound) bool {
 	switch {
-	case m.QoS == 0 || n.mqtt.clean || !n.mqtt.online:
+	case m.QoS == 0 || !n.mqtt.keptByBroker() || !n.mqtt.online:
 		return false
 	case n.orphaned(m): // it was under way when the connection went
 		g.release(n.id, m, false)

@@ -34,6 +34,9 @@ type node struct {
 	will      *Will         // stored will, nil for none
 	asked     Will          // the will being asked for
 
+	presumed   time.Time // restored after a restart: it is lost if it has not connected by then; zero if it has
+	saved      uint64    // hash of what was last saved of it; 0 for nothing
+	unsaved    bool      // in Gateway.unsaved
 	lastHeard  time.Time
 	unheardOf  bool          // the broker began its session, and it may not have got the CONNACK that said so
 	gone       time.Duration // how long the port was away since the node was heard, but for the present absence
@@ -44,6 +47,7 @@ type node struct {
 
 	mqtt mqttSession
 
+	out     outgoing
 	topics  topicTable
 	dup     duplicates
 	queue   []*Inbound // from the broker, oldest first; the head may be on its way
@@ -81,7 +85,7 @@ func (g *Gateway) schedule(n *node) {
 	switch {
 	case n.state == away:
 	case n.state == connecting:
-		d = n.trying.Add(connectTimeout)
+		d = n.trying.Add(g.connectTimeout())
 	case n.state != active:
 		d = n.began.Add(handshakeTimeout)
 	case n.keepalive > 0:
@@ -94,7 +98,18 @@ func (g *Gateway) schedule(n *node) {
 		}
 		d = earliest(d, n.request.deadline)
 	}
+	d = earliest(d, n.out.spillAt())
+	d = earliest(d, n.presumed)
 	g.timers.set(n, d)
+}
+
+// connectTimeout returns how long the broker may take before CONNECT is answered
+// without it.
+func (g *Gateway) connectTimeout() time.Duration {
+	if g.cfg.Outbox {
+		return offlineAfter
+	}
+	return connectTimeout
 }
 
 // lossDeadline returns when n is lost with its port, zero while that is open.
@@ -108,22 +123,29 @@ func (g *Gateway) lossDeadline(n *node) time.Time {
 
 // expire does what is due for n at now, and sets its timer anew.
 func (g *Gateway) expire(now time.Time, n *node) {
+	g.spill(now, n)
 	lost := g.lossDeadline(n)
 	switch {
+	case n.state == away:
+		g.presumeLost(now, n)
 	case !lost.IsZero() && !now.Before(lost):
-		g.end(n, AbortSession, ReasonPortLost)
+		g.end(now, n, AbortSession, ReasonPortLost)
 	case !n.challenged.IsZero() && !now.Before(n.challenged.Add(challengeTime)):
-		g.end(n, AbortSession, ReasonReplaced)
-	case n.state == connecting && !now.Before(n.trying.Add(connectTimeout)):
+		g.end(now, n, AbortSession, ReasonReplaced)
+	case n.state == connecting && !now.Before(n.trying.Add(g.connectTimeout())):
+		if g.cfg.Outbox {
+			g.acceptOffline(now, n)
+			break
+		}
 		g.refuse(now, n, mqttsn.Connect, mqttsn.Congestion, ReasonOffline)
 	case (n.state == askWillTopic || n.state == askWillMsg) && !now.Before(n.began.Add(handshakeTimeout)):
 		clientID := n.clientID
-		g.end(n, AbortSession, ReasonKeepalive)
+		g.end(now, n, AbortSession, ReasonKeepalive)
 		g.notice(Notice{Kind: BoardRefused, Type: mqttsn.WillTopic, Reason: ReasonKeepalive, ClientID: clientID})
 	case n.state == active && n.keepalive > 0 && !now.Before(n.lastHeard.Add(n.keepalive+n.keepalive/2)):
 		// MQTT-SN 1.2 section 6.13 leaves the tolerance open; 1.5 is MQTT's.
 		peer := n.peer
-		g.end(n, AbortSession, ReasonKeepalive)
+		g.end(now, n, AbortSession, ReasonKeepalive)
 		g.reply(now, peer, &mqttsn.Packet{Type: mqttsn.Disconnect})
 	case !n.request.deadline.IsZero() && !now.Before(n.request.deadline):
 		g.overdue(n)
@@ -132,15 +154,15 @@ func (g *Gateway) expire(now time.Time, n *node) {
 }
 
 // end ends the board session of n, and its MQTT session with the command how.
-// A node with CleanSession=0 is remembered.
-func (g *Gateway) end(n *node, how CommandKind, why Reason) {
+// A node with CleanSession=0 is remembered, and one whose messages are stored until
+// they are delivered.
+func (g *Gateway) end(now time.Time, n *node, how CommandKind, why Reason) {
 	if !n.live() {
 		return
 	}
 	wasActive := n.state == active
 	if n.mqtt.opened {
-		n.mqtt = mqttSession{}
-		g.command(Command{Kind: how, Node: n.id})
+		g.endSession(now, n, how, why)
 	}
 	g.enter(n, away)
 	n.trying, n.challenged, n.quiet = time.Time{}, time.Time{}, false
@@ -151,15 +173,14 @@ func (g *Gateway) end(n *node, how CommandKind, why Reason) {
 	if wasActive {
 		g.notice(Notice{Kind: BoardDisconnected, Node: n.id, ClientID: n.clientID, Reason: why})
 	}
-	if n.claimed && g.cfg.Release != nil {
-		g.cfg.Release(n.clientID)
-	}
-	n.claimed = false
-	g.timers.set(n, time.Time{})
-	if n.clean {
-		g.forget(n)
-	} else {
+	if !n.clean {
 		g.remember(n)
+	}
+	if !n.mqtt.opened {
+		g.leaveGateway(n)
+	}
+	if g.byID[n.id] == n {
+		g.schedule(n)
 	}
 }
 
@@ -173,5 +194,7 @@ func (g *Gateway) forget(n *node) {
 	}
 	delete(g.byID, n.id)
 	g.comesBack(n)
+	g.timers.set(n, time.Time{})
+	g.unsave(n)
 	g.command(Command{Kind: ForgetSession, Node: n.id})
 }

@@ -47,6 +47,22 @@ const (
 	// ReleaseInbound returns the message that was handed to Deliver with ID
 	// Delivery: acknowledge it to the broker if Accepted, and free its place.
 	ReleaseInbound
+	// WithdrawMessage takes the QoS 1 message Token back from the MQTT session,
+	// unless that has sent it on its present connection. Answered by Withdrawn.
+	WithdrawMessage
+	// StoreMessage writes Topic, Payload, QoS, Retain as Token to the outbox of
+	// ClientID. What it refers to is valid until it is answered, by Stored.
+	StoreMessage
+	// LoadMessages asks for up to Max messages of ClientID after Seq from the
+	// outbox. Answered by Loaded.
+	LoadMessages
+	// SettleStored says that the stored messages of ClientID up to Seq are done with.
+	SettleStored
+	// QuarantineStored moves the stored message Seq of ClientID to the quarantine.
+	QuarantineStored
+	// SaveNode keeps State, for a restart, as what is to be known of ClientID;
+	// nil means nothing. Not answered.
+	SaveNode
 	// ForgetSession says that the node is gone: nothing more will be asked for it.
 	ForgetSession
 )
@@ -64,9 +80,13 @@ type Command struct {
 	Payload  []byte
 	QoS      int8
 	Retain   bool
-	Received time.Time // PublishOwn: last byte of the frame read
-	Delivery uint64    // ReleaseInbound
-	Accepted bool      // ReleaseInbound
+	Received time.Time       // PublishOwn: last byte of the frame read
+	Filters  map[string]byte // OpenSession: what the broker's session is known to have subscribed to, with QoS; read-only, valid like Topic
+	Seq      uint64          // of stored messages
+	Max      int             // LoadMessages
+	State    []byte          // SaveNode
+	Delivery uint64          // ReleaseInbound
+	Accepted bool            // ReleaseInbound
 }
 
 // NoticeKind says what a Notice tells.
@@ -81,6 +101,8 @@ const (
 	MessageReceived                         // a board's message was taken on; Topic, Size
 	MessageUp                               // a board's message is safe; Latency since its last byte
 	MessageDown                             // the board has a broker's message; Latency since it was read from the broker
+	Quarantined                             // a stored message was put aside, as the broker does not take it
+	StoreRefused                            // the outbox did not take a message; Result tells why
 	MessageDropped                          // a message ended here; Reason tells why
 	DuplicateSwallowed
 	Retransmitted // to the board
@@ -98,7 +120,9 @@ type Notice struct {
 	QoS     int8
 	Resumed bool
 	Again   bool
-	Size    int // payload bytes
+	Stored  bool        // MessageUp: the outbox has it, the broker not yet
+	Result  StoreResult // StoreRefused
+	Size    int         // payload bytes
 	Latency time.Duration
 	SRTT    time.Duration // RoundTrip
 	RTO     time.Duration // RoundTrip

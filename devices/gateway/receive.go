@@ -52,7 +52,7 @@ func (g *Gateway) malformed(now time.Time, peer Peer, p *mqttsn.Packet, err erro
 			why = ReasonUnknownType
 		case mqttsn.NotProtocol:
 			if n := g.nodes[peer]; n != nil {
-				g.leave(n)
+				g.leave(now, n)
 			}
 			g.refusePeer(now, peer, mqttsn.NotSupported, ReasonUnsupported, string(p.ClientID))
 			return

@@ -172,6 +172,7 @@ func (g *Gateway) dropReplies(peer Peer) {
 // pump sends what waits, as far as credit goes: answers first, then the nodes'
 // messages in turn.
 func (g *Gateway) pump(now time.Time) {
+	g.save(now)
 	g.flow.advance(now, g.creditRTO())
 	g.stuck = false
 	for g.waiting.len() > 0 {

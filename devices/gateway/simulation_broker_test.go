@@ -107,7 +107,7 @@ func (k *simBroker) offline(s *simSession, tell bool) {
 		client.known, client.queue = false, nil
 	}
 	if tell {
-		k.w.gw.SessionDown(k.w.now, s.node, k.w.now)
+		k.w.gw.SessionDown(k.w.now, s.node, k.w.now, false)
 	}
 }
 

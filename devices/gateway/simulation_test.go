@@ -54,7 +54,7 @@ func TestSimulationFindsPlantedBugs(t *testing.T) {
 		"broker's copies delivered": {sendTwice: true},
 	} {
 		found := false
-		for seed := uint64(1); seed <= 200 && !found; seed++ {
+		for seed := uint64(1); seed <= 2000 && !found; seed++ {
 			found = simulate(seed, bug) != nil
 		}
 		if !found {

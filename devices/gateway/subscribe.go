@@ -37,7 +37,7 @@ type subscription struct {
 
 // filterSet is the filters that a node has subscribed to.
 type filterSet struct {
-	set   map[string]struct{}
+	set   map[string]byte // to the QoS granted
 	bytes int
 }
 
@@ -48,14 +48,14 @@ func (f *filterSet) full(filter []byte) bool {
 	return len(f.set) >= maxFilters || f.bytes+len(filter) > maxFilterBytes
 }
 
-func (f *filterSet) add(filter []byte) {
+func (f *filterSet) add(filter []byte, qos byte) {
 	if f.set == nil {
-		f.set = make(map[string]struct{})
+		f.set = make(map[string]byte)
 	}
 	if _, there := f.set[string(filter)]; !there {
-		f.set[string(filter)] = struct{}{}
 		f.bytes += len(filter)
 	}
+	f.set[string(filter)] = qos
 }
 
 func (f *filterSet) remove(filter []byte) {
@@ -136,6 +136,7 @@ func (g *Gateway) request(now time.Time, n *node, s subscription) {
 	if s.kind == mqttsn.Unsubscribe {
 		kind = UnsubscribeFilter
 		n.filters.remove(s.filter)
+		g.changed(n)
 		if s.told = !n.mqtt.online; s.told {
 			g.suback(now, n, &s, mqttsn.Accepted, 0)
 		}
@@ -196,6 +197,7 @@ func (g *Gateway) subscribedID(n *node, s *subscription) uint16 {
 	}
 	if t := n.topics.add(s.filter, false, n.topicInFlight()); t != nil {
 		t.known = true
+		g.changed(n)
 		return t.id
 	}
 	return 0 // the table is full: REGISTER will find a place when a message comes
@@ -227,7 +229,8 @@ func (g *Gateway) Subscribed(now time.Time, id NodeID, token uint64, result Subs
 	s := &n.pending[i]
 	s.code, s.got = [...]mqttsn.ReturnCode{Granted: mqttsn.Accepted, Failed: mqttsn.NotSupported, Unanswered: mqttsn.Congestion}[result], min(qos, 1)
 	if result == Granted && s.kind == mqttsn.Subscribe {
-		n.filters.add(s.filter)
+		n.filters.add(s.filter, min(qos, 1))
+		g.changed(n)
 	}
 	if s.told && s.kind == mqttsn.Subscribe && result != Unanswered {
 		s.done = true // the board will ask again

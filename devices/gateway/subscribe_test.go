@@ -63,7 +63,7 @@ func TestSubscribeAnswers(t *testing.T) {
 	s.wantNotice("counted", RequestRefused, ReasonRejected)
 	s.board(subscribe(0, 6, "cmd/#"))
 	c := s.wantCommand("wildcard", SubscribeFilter)
-	s.g.SessionDown(s.now, id, s.now)
+	s.g.SessionDown(s.now, id, s.now, false)
 	s.collect()
 	s.want("the broker went away", suback(0, 0, 6, mqttsn.Congestion))
 	s.wantNotice("counted", RequestRefused, ReasonOffline)
@@ -83,7 +83,7 @@ func unsubscribe(msgID uint16, filter string) mqttsn.Packet {
 }
 
 func (s *script) down(id NodeID) {
-	s.g.SessionDown(s.now, id, s.now)
+	s.g.SessionDown(s.now, id, s.now, false)
 	s.collect()
 }
 

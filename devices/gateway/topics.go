@@ -96,3 +96,20 @@ func (t *topicTable) unlearn() {
 
 // clear forgets all topics, as CleanSession=1 asks.
 func (t *topicTable) clear() { *t = topicTable{} }
+
+// restore enters a topic under the id that it had before a restart. The board
+// may not know it any more.
+func (t *topicTable) restore(id uint16, name []byte) {
+	if id == 0 || id == 0xFFFF || t.byID[id] != nil || t.byName[string(name)] != nil {
+		return
+	}
+	t.last = id - 1
+	t.add(name, false, nil)
+}
+
+// skip leaves n ids out before the next one.
+func (t *topicTable) skip(n uint16) {
+	if len(t.order) > 0 {
+		t.last = uint16((uint32(t.last) + uint32(n)) % 0xFFFE)
+	}
+}

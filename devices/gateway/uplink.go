@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -21,6 +22,7 @@ func (g *Gateway) register(now time.Time, n *node, p *mqttsn.Packet) {
 	} else {
 		t.known = true
 		ack.TopicID = t.id
+		g.changed(n)
 	}
 	g.reply(now, n.peer, &ack)
 }
@@ -76,13 +78,14 @@ func (g *Gateway) publish(now time.Time, n *node, p *mqttsn.Packet) {
 		return
 	}
 	g.notice(Notice{Kind: MessageReceived, Node: n.id, QoS: int8(p.Flags.QoS()), Size: len(p.Data), Topic: name, Payload: p.Data})
-	token := g.sinceEpoch(now) // of QoS 0: nobody asks for that message again
-	n.mqtt.used = true
 	if p.Flags.QoS() == 1 {
 		g.token++
-		token = g.token
-		n.dup.inflight = append(n.dup.inflight, inflight{fingerprint: print, token: token, received: now, size: len(name) + len(p.Data), answer: true})
+		n.dup.inflight = append(n.dup.inflight, inflight{fingerprint: print, token: g.token, received: now, size: len(name) + len(p.Data), answer: true})
+		g.send(now, n, g.token, name, p.Data, p.Flags.Has(mqttsn.Retain))
+		return
 	}
+	token := g.sinceEpoch(now) // nobody asks for that message again
+	n.mqtt.used = true
 	g.command(Command{
 		Kind: PublishMessage, Node: n.id, Token: token,
 		Topic: name, Payload: p.Data, QoS: int8(p.Flags.QoS()), Retain: p.Flags.Has(mqttsn.Retain),
@@ -127,7 +130,7 @@ func (g *Gateway) judge(now time.Time, n *node, name []byte, p *mqttsn.Packet) (
 		return mqttsn.NotSupported, ReasonTooLarge
 	case n != nil && !withinRate(n.limiter, now), n == nil && !withinRate(g.limiter, now):
 		return mqttsn.Congestion, ReasonRateLimit
-	case n != nil && p.Flags.QoS() == 1 && len(n.dup.inflight) >= g.cfg.MaxInflight:
+	case n != nil && p.Flags.QoS() == 1 && (len(n.dup.inflight) >= g.cfg.MaxInflight || n.outboxFull(now)):
 		return mqttsn.Congestion, ReasonCongestion
 	}
 	return mqttsn.Accepted, NoReason
@@ -209,22 +212,43 @@ func (g *Gateway) Published(now time.Time, id NodeID, token uint64, qos int8, re
 		}
 		return
 	}
+	g.settle(now, n, token, result, false)
+	if result == Safe {
+		g.finished(n, token)
+	} else {
+		g.givenUp(now, n, token)
+	}
+	g.progress(now, n)
+}
+
+// givenUp deals with a message that the MQTT session did not take, or will not
+// deliver. One that was promised to be is put aside.
+func (g *Gateway) givenUp(now time.Time, n *node, token uint64) {
+	i := slices.IndexFunc(n.out.handed, func(m *outMessage) bool { return m.token == token })
+	if i >= 0 {
+		g.putAside(now, n, n.out.handed[i])
+		g.trim(n)
+	}
+}
+
+// settle tells the board what became of a message, unless it knows. stored says
+// that the outbox has it, or would have had it.
+func (g *Gateway) settle(now time.Time, n *node, token uint64, result PublishResult, stored bool) {
 	m, ok := n.dup.settle(token, result == Safe)
 	if !ok {
-		return // of a session that CleanSession=1 ended
+		return // of a session that CleanSession=1 ended, or it was stored before
 	}
-	if n.state == away {
+	if n.state == away && !n.clean {
 		g.awayBytes -= m.size
 	}
 	code := mqttsn.Accepted
 	if result == Safe {
-		g.notice(Notice{Kind: MessageUp, Node: id, QoS: 1, Latency: now.Sub(m.received)})
+		g.notice(Notice{Kind: MessageUp, Node: n.id, QoS: 1, Latency: now.Sub(m.received), Stored: stored})
 	} else {
 		code = mqttsn.Congestion
-		g.notice(Notice{Kind: MessageDropped, Node: id, QoS: 1, Reason: ReasonCongestion})
+		g.notice(Notice{Kind: MessageDropped, Node: n.id, QoS: 1, Reason: ReasonCongestion})
 	}
 	if m.answer && n.state == active {
 		g.puback(now, n, m.topicID, m.msgID, code)
-		g.pump(now)
 	}
 }

@@ -200,7 +200,7 @@ func TestWindowFullSaysCongestion(t *testing.T) {
 	s := newScript(t, Config{MaxInflight: 2, Predefined: map[uint16]string{1: "a"}})
 	id := s.connect(mqttsn.CleanSession)
 	const flags = mqttsn.QoS1 | mqttsn.Flags(mqttsn.PredefinedID)
-	s.g.SessionDown(s.now, id, s.now)
+	s.g.SessionDown(s.now, id, s.now, false)
 	s.board(publish(flags, 1, 1, "1"), publish(flags, 1, 2, "2"))
 	c := s.wantCommand("held while the broker is away", PublishMessage)
 	s.wantCommand("held too", PublishMessage)
@@ -275,7 +275,7 @@ func TestTime(t *testing.T) {
 func TestQoS0IsDroppedWhileTheBrokerIsAway(t *testing.T) {
 	s := newScript(t, Config{Predefined: map[uint16]string{1: "a"}})
 	id := s.connect(mqttsn.CleanSession)
-	s.g.SessionDown(s.now, id, s.now)
+	s.g.SessionDown(s.now, id, s.now, false)
 	s.board(publish(mqttsn.Flags(mqttsn.PredefinedID), 1, 0, "x"))
 	s.wantNotice("counted", MessageDropped, ReasonOffline)
 	s.up(id, false)

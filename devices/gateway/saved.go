@@ -1,0 +1,208 @@
+package gateway
+
+import (
+	"encoding/json"
+	"fmt"
+	"hash/maphash"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/umqttd/umqttd/mqttcore"
+)
+
+// saved is what is kept of a board for a restart of the gateway: all of one that
+// connected with CleanSession=0, and of any what its stored messages need.
+type saved struct {
+	Clean     bool              `json:"clean,omitempty"`
+	Topics    map[uint16]string `json:"topics,omitempty"`
+	Filters   map[string]byte   `json:"filters,omitempty"` // to the QoS granted
+	Will      *savedWill        `json:"will,omitempty"`
+	Connected bool              `json:"connected,omitempty"` // it was there; said only while it has stored messages, which its will stands behind
+	KeepAlive int               `json:"keepalive,omitempty"` // seconds; said with Connected
+}
+
+// savedWill is a Will that can be read by people.
+type savedWill struct {
+	Topic   string `json:"topic"`
+	Payload []byte `json:"payload"`
+	QoS     byte   `json:"qos,omitempty"`
+	Retain  bool   `json:"retain,omitempty"`
+}
+
+const (
+	// topicGap is left between the topic ids that were saved and new ones: the last
+	// that were given before a crash may not have been saved, and must not come to
+	// mean something else.
+	topicGap = 256
+	// presumedAfter is when a board without keepalive that was connected before a
+	// restart, and has not connected since, is lost.
+	presumedAfter = 60 * time.Second
+)
+
+// changed notes that something of n has changed that is kept for a restart.
+func (g *Gateway) changed(n *node) {
+	if g.cfg.Outbox && !n.unsaved {
+		n.unsaved = true
+		g.unsaved = append(g.unsaved, n)
+	}
+}
+
+// save keeps what has changed, a little later, so that what changes together is
+// saved together.
+func (g *Gateway) save(now time.Time) {
+	if len(g.unsaved) == 0 {
+		return
+	}
+	if g.saveAt.IsZero() {
+		g.saveAt = now.Add(saveAfter)
+	}
+	if !now.Before(g.saveAt) {
+		g.saveAll()
+	}
+}
+
+// saveAll keeps what has changed, at once.
+func (g *Gateway) saveAll() {
+	for i, n := range g.unsaved {
+		g.unsaved[i] = nil
+		if n.unsaved {
+			g.saveNode(n)
+		}
+	}
+	g.unsaved, g.saveAt = g.unsaved[:0], time.Time{}
+}
+
+// saveNode keeps what a restart needs of n, if that has changed.
+func (g *Gateway) saveNode(n *node) {
+	n.unsaved = false
+	state := n.restartState()
+	hash := uint64(0)
+	if state != nil {
+		hash = maphash.Bytes(n.dup.seeded(), state)
+	}
+	if hash != n.saved {
+		n.saved = hash
+		g.command(Command{Kind: SaveNode, Node: n.id, ClientID: n.clientID, State: state})
+	}
+}
+
+// unsave forgets what was kept of n.
+func (g *Gateway) unsave(n *node) {
+	n.unsaved = false
+	if n.saved != 0 {
+		n.saved = 0
+		g.command(Command{Kind: SaveNode, Node: n.id, ClientID: n.clientID})
+	}
+}
+
+// restartState returns what is kept of n, or nil for nothing.
+func (n *node) restartState() []byte {
+	s := saved{Clean: n.clean}
+	if !n.clean {
+		s.Filters = n.filters.set
+		s.Topics = make(map[uint16]string, len(n.topics.order))
+		for _, t := range n.topics.order {
+			s.Topics[t.id] = string(t.name)
+		}
+	}
+	if !n.clean || n.out.unfinished() {
+		s.Will = n.will.saved()
+	}
+	if s.Will != nil && n.live() && n.out.unfinished() {
+		s.Connected, s.KeepAlive = true, int(n.keepalive/time.Second)
+	}
+	if n.clean && s.Will == nil {
+		return nil // what nothing is known of is clean
+	}
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // maps of integers and strings, and bytes
+	}
+	return b
+}
+
+func (w *Will) saved() *savedWill {
+	if w == nil {
+		return nil
+	}
+	return &savedWill{string(w.Topic), w.Payload, w.QoS, w.Retain}
+}
+
+// Restore tells, before the port is opened, what was kept of a client before the
+// gateway was restarted: the State of its last SaveNode command, nil for none, and
+// the number of its messages in the outbox. These are delivered at once, in its
+// MQTT session, without waiting for the board.
+func (g *Gateway) Restore(now time.Time, clientID string, state []byte, stored int) error {
+	s := saved{Clean: true}
+	if state != nil {
+		s.Clean = false
+		if err := json.Unmarshal(state, &s); err != nil {
+			return fmt.Errorf("gateway: restart state of %q: %w", clientID, err)
+		}
+	}
+	g.lastID++
+	n := &node{id: g.lastID, clientID: clientID, clean: s.Clean, timerIndex: -1, limiter: g.cfg.Limits.newLimiter()}
+	if state != nil {
+		n.saved = maphash.Bytes(n.dup.seeded(), state)
+	}
+	g.clients[clientID], g.byID[n.id] = n, n
+	n.restore(&s)
+	n.out.stored, n.out.ahead = stored, stored
+	n.connected = !n.clean
+	if stored > 0 {
+		g.deliverRestored(now, n, &s)
+	}
+	switch {
+	case !n.clean:
+		g.remember(n)
+	case stored == 0:
+		g.forget(n)
+	}
+	return nil
+}
+
+// deliverRestored opens the session that delivers what n had in the outbox.
+func (g *Gateway) deliverRestored(now time.Time, n *node, s *saved) {
+	if g.cfg.Claim != nil {
+		n.claimed = g.cfg.Claim(n.clientID) == NoReason
+	}
+	if s.Connected && n.will != nil {
+		n.presumed = now.Add(presumedAfter)
+		if s.KeepAlive > 0 {
+			n.presumed = now.Add(time.Duration(s.KeepAlive) * time.Second * 3 / 2)
+		}
+	}
+	g.drain(now, n, false)
+	g.schedule(n)
+}
+
+// restore takes over what was kept.
+func (n *node) restore(s *saved) {
+	if w := s.Will; w != nil {
+		n.will = &Will{Topic: []byte(w.Topic), Payload: w.Payload, QoS: w.QoS, Retain: w.Retain}
+	}
+	for filter, qos := range s.Filters {
+		if mqttcore.ValidFilter([]byte(filter)) {
+			n.filters.add([]byte(filter), min(qos, 1))
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(s.Topics)) {
+		n.topics.restore(id, []byte(s.Topics[id]))
+	}
+	n.topics.skip(topicGap)
+}
+
+// presumeLost gives up on a board that was connected before the gateway was
+// restarted and has not come back: its will stands behind its messages.
+func (g *Gateway) presumeLost(now time.Time, n *node) {
+	if n.presumed.IsZero() || now.Before(n.presumed) {
+		return
+	}
+	n.presumed = time.Time{}
+	g.sendWill(now, n)
+	if n.clean {
+		n.will = nil
+	}
+	g.changed(n)
+}
