@@ -38,6 +38,14 @@ func boardLine(l *lines, name string, o sim.Observation) {
 		l.event(o.At, name, "time", plain, e.Time.UTC().Format(time.RFC3339Nano))
 	case board.Malformed:
 		l.event(o.At, name, "malformed", red, e.Err.Error())
+	case board.Asleep:
+		l.event(o.At, name, "asleep", dim, asleepText(e))
+	case board.Awake:
+		l.event(o.At, name, "awake", plain, "asks for messages")
+	case board.WillTopicUpdated:
+		l.event(o.At, name, "will", plain, fmt.Sprintf("%-32s %s", e.Topic, e.ReturnCode))
+	case board.WillMessageUpdated:
+		l.event(o.At, name, "will", plain, "message "+e.ReturnCode.String())
 	case board.Registered, board.Unsubscribed, board.Duplicate: // details, which wireLine shows
 	}
 }
@@ -50,6 +58,14 @@ func sessionText(e *board.Event) string {
 		return "the session goes on"
 	}
 	return "a new session"
+}
+
+func asleepText(e *board.Event) string {
+	text := fmt.Sprintf("for %v at most", e.Sleep)
+	if e.Reason != 0 {
+		text += ", " + e.Reason.String()
+	}
+	return text
 }
 
 func publishedText(e *board.Event) string {

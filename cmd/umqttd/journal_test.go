@@ -43,6 +43,11 @@ func TestBoardLines(t *testing.T) {
 		{board.Event{Kind: board.Subscribed, Topic: "a/#", ReturnCode: mqttsn.NotSupported}, "subscribed    a/#                              not supported"},
 		{board.Event{Kind: board.TimeReceived, Time: time.UnixMilli(1_700_000_000_123)}, "time          2023-11-14T22:13:20.123Z"},
 		{board.Event{Kind: board.Malformed, Err: errors.New("no message")}, "malformed     no message"},
+		{board.Event{Kind: board.Asleep, Sleep: 90 * time.Second}, "asleep        for 1m30s at most"},
+		{board.Event{Kind: board.Asleep, Sleep: time.Second, Reason: board.Unanswered}, "asleep        for 1s at most, gateway does not answer"},
+		{board.Event{Kind: board.Awake}, "awake         asks for messages"},
+		{board.Event{Kind: board.WillTopicUpdated, Topic: "a/b"}, "will          a/b                              accepted"},
+		{board.Event{Kind: board.WillMessageUpdated, ReturnCode: mqttsn.NotSupported}, "will          message not supported"},
 		{board.Event{Kind: board.Registered, Topic: "a/b"}, ""},
 	} {
 		var out bytes.Buffer

@@ -32,6 +32,7 @@ type simFlags struct {
 	subscribe []string
 	count     int
 	askTime   bool
+	sleep     time.Duration
 
 	baud, ring  int
 	poll        time.Duration
@@ -53,6 +54,7 @@ func newSim() *cobra.Command {
 			"`port:`. With --port it uses the board's end of a line that exists.",
 		Example: "  umqttd sim --pty /tmp/greenhouse\n" +
 			"  umqttd sim --pty /tmp/greenhouse --noise 0.001 --loss 0.02 --console 5s --verbose\n" +
+			"  umqttd sim --pty /tmp/attic --clean=false --interval 1m --sleep 20s\n" +
 			"  umqttd sim --port /dev/ttyUSB1 -t door,retain -t temperature,qos=0,interval=200ms",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return simulate(cmd, &f) },
@@ -81,6 +83,7 @@ func (f *simFlags) define(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.subscribe, "subscribe", nil, "subscribe to `FILTER`; may be repeated, \"\" is none (default: commands/ID/#)")
 	flags.IntVar(&f.count, "count", 0, "stop after `N` messages of each topic (default: never)")
 	flags.BoolVar(&f.askTime, "ask-time", false, "ask the gateway for the time")
+	flags.DurationVar(&f.sleep, "sleep", 0, "sleep while there is nothing to publish, and ask for messages every `D`; best with\n--clean=false (default: never)")
 
 	flags.IntVar(&f.baud, "baud", port.DefaultBaud, "speed of the line, `N` bit/s, 0 for native USB")
 	flags.IntVar(&f.ring, "ring", 256, "receive ring, `N` bytes")
@@ -192,7 +195,7 @@ func (f *simFlags) config() (sim.Config, error) {
 		},
 		Line:    sim.Line{Baud: f.baud, Ring: f.ring, Poll: f.poll},
 		Faults:  sim.Faults{Loss: f.loss, Noise: f.noise},
-		Program: sim.Program{Topics: topics, Count: f.count, Commands: f.commands(id), AskTime: f.askTime},
+		Program: sim.Program{Topics: topics, Count: f.count, Commands: f.commands(id), AskTime: f.askTime, Sleep: f.sleep},
 		Seed:    f.seed,
 	}
 	if f.console > 0 {

@@ -17,8 +17,9 @@ type Board struct {
 
 	handshake handshake
 	probe     probe
+	nap       uint16    // how long the board said it would sleep, in seconds
 	request   request   // the one that waits for an answer
-	wishes    []request // SUBSCRIBE and UNSUBSCRIBE that wait for their turn
+	wishes    []request // those that wait for their turn
 	filters   []request // SUBSCRIBE for every filter that is wanted
 
 	queue []*outgoing // oldest first, unacknowledged
@@ -49,6 +50,9 @@ const (
 	connecting       // CONNECT is to be sent or answered
 	active
 	leaving // DISCONNECT is to be sent or answered
+	dozing  // DISCONNECT with Duration is to be sent or answered
+	asleep  // neither sends nor listens
+	awake   // PINGREQ with ClientId is to be sent or answered
 )
 
 const (
@@ -71,9 +75,10 @@ func New(cfg Config) (*Board, error) {
 	return &Board{cfg: cfg, topics: newTopics(cfg.Predefined, cfg.MaxTopics)}, nil
 }
 
-// Start connects, unless the board is connected or about to be.
+// Start connects, unless the board is connected or about to be. A board that
+// sleeps is active again when Connected comes.
 func (b *Board) Start(now time.Time) {
-	if b.state == off || b.state == leaving {
+	if b.state != connecting && b.state != active {
 		b.connect(now)
 	}
 }
@@ -81,14 +86,21 @@ func (b *Board) Start(now time.Time) {
 // Disconnect ends the session orderly: the will is not published. Messages that
 // are queued stay queued for the next Start.
 func (b *Board) Disconnect(now time.Time) {
-	if b.state == active || b.state == connecting {
+	if b.state != off && b.state != leaving {
 		b.state = leaving
 		b.probe = probe{due: true, first: now}
 	}
 }
 
-// Connected reports whether there is a session.
+// Connected reports whether there is a session in which the board is active.
 func (b *Board) Connected() bool { return b.state == active }
+
+// Idle reports whether the board is active and nothing is left to be sent or
+// answered: a good moment to sleep.
+func (b *Board) Idle() bool {
+	return b.state == active && b.Unacknowledged() == 0 && b.request.kind == 0 && len(b.wishes) == 0 &&
+		len(b.answers) == 0 && !b.probe.due && !b.probe.out
+}
 
 // Unacknowledged returns how many messages wait to be sent or acknowledged.
 func (b *Board) Unacknowledged() int { return len(b.queue) + len(b.loose) }
@@ -119,13 +131,13 @@ func (b *Board) end(why Reason) {
 // there is none at this time. The bytes are valid until the next call.
 func (b *Board) Next(now time.Time) ([]byte, bool) {
 	b.out = mqttsn.Packet{}
-	ok := b.nextLoose()
+	ok := b.state != asleep && b.nextLoose()
 	switch b.state {
 	case connecting:
 		ok = ok || b.nextHandshake(now)
 	case active:
 		ok = ok || b.nextAnswer() || b.nextProbe(now) || b.nextRequest(now) || b.nextPublish(now)
-	case leaving:
+	case leaving, dozing, awake:
 		ok = ok || b.nextAnswer() || b.nextProbe(now)
 	}
 	if !ok {
@@ -154,7 +166,7 @@ func (b *Board) Advance(now time.Time) {
 		b.advanceQueue(now)
 		b.advanceKeepAlive(now)
 		b.advanceProbe(now)
-	case leaving:
+	case leaving, dozing, awake:
 		b.advanceProbe(now)
 	}
 }
@@ -171,7 +183,7 @@ func (b *Board) Deadline() time.Time {
 		d.at(b.queueDeadline())
 		d.at(b.keepAliveDeadline())
 		d.at(b.probeDeadline())
-	case leaving:
+	case leaving, dozing, awake:
 		d.at(b.probeDeadline())
 	}
 	return time.Time(d)

@@ -58,14 +58,6 @@ type Config struct {
 	Baud int
 }
 
-// Will is the message that the broker publishes for a board that is gone.
-type Will struct {
-	Topic   string // empty deletes the will of a kept session
-	Message []byte
-	QoS     int // 0 or 1
-	Retain  bool
-}
-
 const (
 	maxWindow   = 64
 	maxClientID = 65535 // what a string of MQTT can hold
@@ -84,10 +76,11 @@ func (c *Config) check() error {
 		return errors.New("board: negative limit or speed")
 	case c.MaxFrame < 0 || c.MaxFrame > serialproto.MaxFrame:
 		return fmt.Errorf("board: longest frame %d is not between 1 and %d", c.MaxFrame, serialproto.MaxFrame)
-	case c.Will != nil && (c.Will.QoS < 0 || c.Will.QoS > 1):
-		return fmt.Errorf("board: will with QoS %d", c.Will.QoS)
-	case c.Will != nil && c.Will.Topic != "" && !validTopic(c.Will.Topic):
-		return fmt.Errorf("board: %q is no will topic", c.Will.Topic)
+	}
+	if c.Will != nil {
+		if err := c.Will.check(); err != nil {
+			return fmt.Errorf("board: will of %q, QoS %d: %w", c.Will.Topic, c.Will.QoS, err)
+		}
 	}
 	for id, name := range c.Predefined {
 		if !assignable(id) || !validTopic(name) {

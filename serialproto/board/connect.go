@@ -68,14 +68,8 @@ func (b *Board) nextHandshake(now time.Time) bool {
 		h.sent = now
 		h.retry = b.leaves(now).Add(h.wait)
 		h.wait = min(2*h.wait, maxRTO)
-	case mqttsn.WillTopic:
-		p.Topic = append(p.Topic, b.cfg.Will.Topic...)
-		p.Flags = p.Flags.WithQoS(b.cfg.Will.QoS)
-		if b.cfg.Will.Retain {
-			p.Flags |= mqttsn.Retain
-		}
-	case mqttsn.WillMsg:
-		p.Data = b.cfg.Will.Message
+	case mqttsn.WillTopic, mqttsn.WillMsg:
+		b.cfg.Will.fill(p)
 	default:
 		return false
 	}
@@ -139,7 +133,9 @@ func (b *Board) disconnected(now time.Time) {
 	switch b.state {
 	case leaving:
 		b.end(ByBoard)
-	case active:
+	case dozing:
+		b.fallAsleep(0)
+	case active, awake:
 		b.lose(now, ByGateway)
 	case connecting:
 		// One of several answers to what was under way when the session ended,

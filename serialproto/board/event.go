@@ -43,6 +43,16 @@ const (
 	TimeReceived
 	// Malformed: a frame arrived that holds no message. Err.
 	Malformed
+	// Asleep: the gateway keeps what comes, and the board hears nothing before
+	// the next Wake or Start. Sleep is how long it may be silent. Reason is
+	// Unanswered if the gateway said nothing to the last Wake, else zero.
+	Asleep
+	// Awake: Wake was called; messages may follow, and then Asleep.
+	Awake
+	// WillTopicUpdated, WillMessageUpdated: the gateway answered the update with
+	// ReturnCode. WillTopicUpdated: Topic, empty if the will was deleted.
+	WillTopicUpdated
+	WillMessageUpdated
 )
 
 // Event is something that the program on the board wants to know. Fields not
@@ -64,6 +74,7 @@ type Event struct {
 	HasSession     bool
 	SessionPresent bool
 	Reason         Reason
+	Sleep          time.Duration
 	Time           time.Time
 	Err            error
 }

@@ -18,11 +18,12 @@ const (
 	leavePatience = time.Second
 )
 
-// probe is a PINGREQ or, when the board is leaving, a DISCONNECT. Both need an
-// answer from the gateway alone.
+// probe is a PINGREQ or, when the board is leaving or goes to sleep, a
+// DISCONNECT. Both need an answer from the gateway alone.
 type probe struct {
 	due   bool // to be sent
 	out   bool // sent and not answered
+	heard bool // awake: the gateway has said something since
 	tries int
 	sent  time.Time
 	first time.Time // the moment it was wanted
@@ -33,9 +34,16 @@ func (b *Board) nextProbe(now time.Time) bool {
 	if !b.probe.due {
 		return false
 	}
-	b.out.Type = mqttsn.PingReq
-	if b.state == leaving {
+	switch b.state {
+	case leaving:
 		b.out.Type = mqttsn.Disconnect
+	case dozing:
+		b.out.Type, b.out.HasDuration, b.out.Duration = mqttsn.Disconnect, true, b.nap
+	case awake: // "in order to indicate its awake status" (MQTT-SN 1.2 section 6.14)
+		b.out.Type = mqttsn.PingReq
+		b.out.ClientID = append(b.out.ClientID, b.cfg.ClientID...)
+	default:
+		b.out.Type = mqttsn.PingReq
 	}
 	b.probe.due, b.probe.out = false, true
 	b.probe.sent = b.leaves(now)
@@ -49,8 +57,8 @@ func (b *Board) advanceProbe(now time.Time) {
 	case b.state == leaving && now.Sub(b.probe.first) >= leavePatience:
 		b.end(ByBoard) // even if the line took nothing
 	case !b.probe.out:
-	case b.state == active && now.Sub(b.probe.first) >= probePatience:
-		b.lose(now, Unanswered)
+	case b.state != leaving && now.Sub(b.orHeard(b.probe.first)) >= probePatience:
+		b.unanswered(now)
 	default:
 		b.line.backOff()
 		b.probe.due, b.probe.out = true, false
@@ -63,21 +71,43 @@ func (b *Board) probeDeadline() time.Time {
 		d.at(b.probe.first.Add(leavePatience))
 	}
 	if b.probe.out {
-		d.at(b.probe.sent.Add(b.line.value()))
-		d.at(b.probe.first.Add(probePatience))
+		d.at(b.orHeard(b.probe.sent).Add(b.line.value()))
+		d.at(b.orHeard(b.probe.first).Add(probePatience))
 	}
 	return time.Time(d)
 }
 
-// pingResp handles PINGRESP.
-func (b *Board) pingResp(now time.Time) {
-	if !b.probe.out || b.state != active {
+// orHeard returns t, or when the gateway was heard last if the board is awake:
+// PINGRESP then comes after all that the gateway has for it.
+func (b *Board) orHeard(t time.Time) time.Time {
+	if b.state == awake && b.heard.After(t) {
+		return b.heard
+	}
+	return t
+}
+
+// unanswered gives up PINGREQ, or DISCONNECT with Duration. A board that only
+// looked for messages saves its battery and looks again another time.
+func (b *Board) unanswered(now time.Time) {
+	if b.state == awake {
+		b.fallAsleep(Unanswered)
 		return
 	}
-	if b.probe.tries == 1 {
-		b.line.sample(now.Sub(b.probe.sent))
+	b.lose(now, Unanswered)
+}
+
+// pingResp handles PINGRESP.
+func (b *Board) pingResp(now time.Time) {
+	switch {
+	case !b.probe.out:
+	case b.state == awake:
+		b.fallAsleep(0)
+	case b.state == active:
+		if b.probe.tries == 1 {
+			b.line.sample(now.Sub(b.probe.sent))
+		}
+		b.probe = probe{}
 	}
-	b.probe = probe{}
 }
 
 // ping asks whether the gateway is there.

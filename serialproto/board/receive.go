@@ -38,7 +38,7 @@ type fingerprint struct {
 // Receive handles one message from the gateway: the body of a frame, or a
 // datagram.
 func (b *Board) Receive(now time.Time, body []byte) {
-	if b.state == off {
+	if b.state == off || b.state == asleep {
 		return
 	}
 	p := &b.in
@@ -47,6 +47,7 @@ func (b *Board) Receive(now time.Time, body []byte) {
 		return
 	}
 	b.heard, b.mute = now, 0
+	b.sampleWake(now)
 	switch p.Type {
 	case mqttsn.ConnAck:
 		b.connAck(now, p)
@@ -57,7 +58,7 @@ func (b *Board) Receive(now time.Time, body []byte) {
 	case mqttsn.Disconnect:
 		b.disconnected(now)
 	default:
-		if b.state == active || b.state == leaving {
+		if b.state != connecting {
 			b.receiveActive(now, p)
 		}
 	}
@@ -78,6 +79,8 @@ func (b *Board) receiveActive(now time.Time, p *mqttsn.Packet) {
 		b.pingResp(now)
 	case mqttsn.PingReq: // either end may ask (MQTT-SN 1.2 section 5.4.19)
 		b.owe(answer{kind: mqttsn.PingResp})
+	case mqttsn.WillTopicResp, mqttsn.WillMsgResp:
+		b.willUpdated(now, p)
 	case mqttsn.Register:
 		b.registered(p)
 	case mqttsn.Publish:

@@ -9,14 +9,15 @@ import (
 	"github.com/umqttd/umqttd/serialproto/mqttsn"
 )
 
-// request is a REGISTER, SUBSCRIBE or UNSUBSCRIBE. One of them at a time waits
-// for its answer (MQTT-SN 1.2 sections 6.5 and 6.9).
+// request is a REGISTER, SUBSCRIBE, UNSUBSCRIBE, WILLTOPICUPD or WILLMSGUPD. One
+// of them at a time waits for its answer (MQTT-SN 1.2 sections 6.5 and 6.9).
 type request struct {
 	kind  mqttsn.Type // 0: there is none
 	topic string      // name or filter
 	qos   int
-	msgID uint16
-	due   bool // to be sent
+	will  *Will  // the will that there will be, for its updates
+	msgID uint16 // 0 for updates of the will
+	due   bool   // to be sent
 	tries int
 	sent  time.Time
 }
@@ -34,7 +35,8 @@ func (b *Board) Subscribe(filter string, qos int) error {
 	r := request{kind: mqttsn.Subscribe, topic: strings.Clone(filter), qos: qos}
 	b.forgetFilter(filter)
 	b.filters = append(b.filters, r)
-	if b.state == active {
+	switch b.state {
+	case active, dozing, asleep, awake:
 		b.wishes = append(b.wishes, r)
 	}
 	return nil
@@ -62,16 +64,18 @@ func (b *Board) register(name string) {
 }
 
 // resumeRequests starts a new session. If the old one goes on, only what was
-// not answered is asked for again.
+// not answered is asked for again. The new session has been told of the will, but
+// not of what was to become of it.
 func (b *Board) resumeRequests(present bool) {
 	open := b.request
 	b.request = request{}
-	if !present {
-		b.wishes = append(b.wishes[:0], b.filters...)
-		return
+	if open.kind != 0 && open.kind != mqttsn.Register {
+		open = request{kind: open.kind, topic: open.topic, qos: open.qos, will: open.will}
+		b.wishes = slices.Insert(b.wishes, 0, open)
 	}
-	if open.kind == mqttsn.Subscribe || open.kind == mqttsn.Unsubscribe {
-		b.wishes = slices.Insert(b.wishes, 0, request{kind: open.kind, topic: open.topic, qos: open.qos})
+	if !present {
+		b.wishes = slices.DeleteFunc(b.wishes, func(r request) bool { return r.will == nil })
+		b.wishes = slices.Insert(b.wishes, 0, b.filters...)
 	}
 }
 
@@ -79,7 +83,9 @@ func (b *Board) resumeRequests(present bool) {
 func (b *Board) nextRequest(now time.Time) bool {
 	if b.request.kind == 0 && len(b.wishes) > 0 {
 		b.request = b.wishes[0]
-		b.request.msgID, b.request.due = b.nextMsgID(), true
+		if b.request.due = true; b.request.will == nil {
+			b.request.msgID = b.nextMsgID()
+		}
 		b.wishes = slices.Delete(b.wishes, 0, 1)
 	}
 	r, p := &b.request, &b.out
@@ -87,6 +93,20 @@ func (b *Board) nextRequest(now time.Time) bool {
 		return false
 	}
 	p.Type, p.MsgID = r.kind, r.msgID
+	b.fillRequest()
+	r.due = false
+	r.tries++
+	r.sent = b.leaves(now)
+	return true
+}
+
+// fillRequest puts what the request says into b.out.
+func (b *Board) fillRequest() {
+	r, p := &b.request, &b.out
+	if r.will != nil {
+		r.will.fill(p)
+		return
+	}
 	p.Topic = append(p.Topic, r.topic...)
 	if r.kind != mqttsn.Register {
 		kind, id := b.shortest(r.topic)
@@ -98,10 +118,6 @@ func (b *Board) nextRequest(now time.Time) bool {
 			p.Flags |= mqttsn.DUP
 		}
 	}
-	r.due = false
-	r.tries++
-	r.sent = b.leaves(now)
-	return true
 }
 
 // shortest returns how SUBSCRIBE and UNSUBSCRIBE name a filter: by predefined

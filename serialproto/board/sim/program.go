@@ -24,6 +24,11 @@ type Program struct {
 
 	// AskTime asks the gateway for the time after every CONNECT.
 	AskTime bool
+
+	// Sleep makes the board sleep whenever it has nothing to do, and wake up
+	// once every Sleep to ask for messages. It connects to publish. Zero: it is
+	// active all the time.
+	Sleep time.Duration
 }
 
 // Topic is a topic that the program publishes to. A payload is a JSON object
@@ -55,7 +60,9 @@ type program struct {
 	sources []source
 	rng     *rand.Rand
 	payload []byte
-	ready   bool // has been connected once
+	wake    time.Time // of a board that sleeps, to ask for messages
+	sent    time.Time // a message that is not answered, since the last run; it may have been the last
+	ready   bool      // has been connected once
 	leaving bool
 }
 
@@ -87,6 +94,12 @@ func (p *program) check(cfg board.Config) error {
 
 // event handles what happens to the board.
 func (p *program) event(now time.Time, b *board.Board, e board.Event) {
+	switch {
+	case e.Kind == board.Asleep:
+		p.wake = now.Add(p.cfg.Sleep)
+	case e.Kind == board.Published && e.QoS < 1:
+		p.sent = now
+	}
 	if e.Kind != board.Connected {
 		return
 	}
@@ -103,7 +116,8 @@ func (p *program) event(now time.Time, b *board.Board, e board.Event) {
 
 // run publishes what is due.
 func (p *program) run(now time.Time, b *board.Board) {
-	if !p.ready || p.leaving {
+	p.sent = time.Time{}
+	if !p.ready || p.leaving || p.cfg.Sleep > 0 && !p.rise(now, b) {
 		return
 	}
 	finished := p.cfg.Count > 0
@@ -115,7 +129,9 @@ func (p *program) run(now time.Time, b *board.Board) {
 	if finished && b.Unacknowledged() == 0 {
 		p.leaving = true
 		b.Disconnect(now)
+		return
 	}
+	p.rest(now, b)
 }
 
 // publish publishes the message of s that is due. What the board has no room
@@ -162,9 +178,14 @@ func (p *program) next(s *source) []byte {
 
 // deadline returns when the program wants to run again, or the zero time.
 func (p *program) deadline(b *board.Board) time.Time {
-	var first time.Time
-	if !p.ready || p.leaving {
+	first := p.sent
+	switch {
+	case !p.ready || p.leaving:
 		return first
+	case b.Asleep():
+		first = p.wake // asleep, it sends nothing
+	case p.cfg.Sleep > 0 && !b.Connected():
+		return first // the gateway's answer wakes the program
 	}
 	for i := range p.sources {
 		s := &p.sources[i]

@@ -27,7 +27,8 @@ type Config struct {
 	Observe func(Observation)
 
 	// OnEvent is given every event of the board, by the goroutine of Run. It may
-	// call Publish, Subscribe, Unsubscribe, AskTime and Disconnect of b. Nil:
+	// call Publish, Subscribe, Unsubscribe, AskTime, Sleep, Wake, Start and
+	// Disconnect of b, and update its will. Nil:
 	// the Program is all there is.
 	OnEvent func(now time.Time, b *board.Board, e board.Event)
 }
@@ -73,6 +74,8 @@ func New(cfg Config) (*Sim, error) {
 	switch {
 	case cfg.Line.Ring < 0 || cfg.Line.Poll < 0:
 		return nil, fmt.Errorf("sim: negative size of the ring or time between looks at it")
+	case cfg.Program.Sleep < 0:
+		return nil, fmt.Errorf("sim: negative time of sleep")
 	case !cfg.Faults.valid():
 		return nil, fmt.Errorf("sim: faults are probabilities between 0 and 1")
 	}

@@ -283,6 +283,7 @@ func TestNewRefuses(t *testing.T) {
 		"a negative ring":   {Board: good, Line: Line{Ring: -1}},
 		"a negative poll":   {Board: good, Line: Line{Poll: -1}},
 		"a negative speed":  {Board: good, Line: Line{Baud: -1}},
+		"a negative sleep":  {Board: good, Program: Program{Sleep: -1}},
 		"loss of 2":         {Board: good, Faults: Faults{Loss: 2}},
 		"noise of -1":       {Board: good, Faults: Faults{Noise: -1}},
 		"a wildcard topic":  {Board: good, Program: Program{Topics: []Topic{{Name: "a/+"}}}},
