@@ -54,7 +54,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := &Client{cfg: cfg}
 	c.change.L = &c.mu
-	c.engine.cfg = &c.cfg
+	c.engine.begin(&c.cfg)
 	c.deliverFn = c.deliver
 	return c, nil
 }
@@ -70,6 +70,20 @@ func (c *Client) PublishAsync(m Message, token uint64) error {
 	err := c.engine.publish(time.Now(), &m, token, nil)
 	c.leave()
 	return err
+}
+
+// Withdraw takes a message back that PublishAsync accepted with QoS 1 under
+// this token. True means that it will not be sent any more and that no
+// completion follows. False means that it was sent on the present connection,
+// or that there is none such: it stays as it is, and its completion comes or
+// has come.
+//
+// A message that was sent on an earlier connection can be withdrawn while its
+// turn on this one has not come. The broker may have it nevertheless.
+func (c *Client) Withdraw(token uint64) bool {
+	c.mu.Lock()
+	defer c.leave()
+	return c.engine.withdraw(token)
 }
 
 // Publish publishes and waits: for the broker's acknowledgement, or, with QoS

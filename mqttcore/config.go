@@ -30,6 +30,12 @@ type Config struct {
 	// attempt.
 	Password func() ([]byte, error)
 
+	// Subscriptions are what the broker's session is known to hold from an
+	// earlier process. They are left alone as long as it has the session, and
+	// made again, once, when it has lost it, as if this client had made them.
+	// Nil is none.
+	Subscriptions []Subscription
+
 	CleanSession bool // false: the broker keeps the session while we are away
 	// SessionLost says what happens to messages that were sent, but not
 	// acknowledged, when the broker comes back without the session.
@@ -76,6 +82,12 @@ type Config struct {
 // publish, subscribe and wait for the result. Topic and Payload are the
 // handler's until it returns.
 type Handler func(Delivery)
+
+// Subscription is a filter and the QoS that was asked for with it, 0 or 1.
+type Subscription struct {
+	Filter []byte
+	QoS    byte
+}
 
 // SessionLostPolicy says what happens to unacknowledged messages when the
 // broker has lost the session. MQTT leaves it open: message ids of an old
@@ -139,6 +151,13 @@ func (c Config) withDefaults() (Config, error) {
 	period("BackoffMax", &c.BackoffMax, max(time.Minute, c.BackoffMin))
 	if c.BackoffMax < c.BackoffMin {
 		wrong("BackoffMax is %v, less than BackoffMin, %v", c.BackoffMax, c.BackoffMin)
+	}
+	for i, s := range c.Subscriptions {
+		if fault := packet.CheckFilter(s.Filter); fault != "" {
+			wrong("Subscriptions[%d]: filter %s", i, fault)
+		} else if s.QoS > 1 {
+			wrong("Subscriptions[%d]: QoS %d", i, s.QoS)
+		}
 	}
 	if c.SessionLost > FailLost {
 		wrong("SessionLost is %d", c.SessionLost)

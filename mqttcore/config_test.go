@@ -60,12 +60,12 @@ func TestKeepAliveOnTheWire(t *testing.T) {
 func TestConfigIsRefusedWithAllItsFaults(t *testing.T) {
 	_, err := New(Config{
 		ClientID: "\xff", MaxInflight: 65536, MaxQueued: -1, WriteTimeout: -1, BackoffMin: time.Hour, BackoffMax: time.Minute,
-		SessionLost: 7, PingTimeout: time.Minute, Password: func() ([]byte, error) { return nil, nil },
+		SessionLost: 7, Subscriptions: []Subscription{{[]byte("a#"), 1}, {[]byte("a"), 2}}, PingTimeout: time.Minute, Password: func() ([]byte, error) { return nil, nil },
 	})
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	for _, part := range []string{"Dial", "ClientID", "MaxInflight", "MaxQueued", "WriteTimeout", "BackoffMax", "SessionLost", "PingTimeout", "Password"} {
+	for _, part := range []string{"Dial", "ClientID", "MaxInflight", "MaxQueued", "WriteTimeout", "BackoffMax", "SessionLost", "Subscriptions[0]", "Subscriptions[1]", "PingTimeout", "Password"} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("%q does not name %s", err, part)
 		}

@@ -59,6 +59,16 @@ type inbound struct {
 	ok bool   // there is one
 }
 
+// begin makes an engine ready, once, for a configuration with defaults.
+func (e *engine) begin(cfg *Config) {
+	e.cfg = cfg
+	known := cfg.Subscriptions
+	cfg.Subscriptions = nil
+	for _, s := range known {
+		e.grant(s.Filter, s.QoS)
+	}
+}
+
 // open begins a connection with this CONNECT packet.
 func (e *engine) open(connect []byte) {
 	e.phase = connecting
@@ -116,6 +126,17 @@ func (e *engine) publish(now time.Time, m *Message, token uint64, w *waiter) err
 	return nil
 }
 
+// withdraw takes a message back that was not sent on this connection.
+func (e *engine) withdraw(token uint64) bool {
+	it := e.out.withdraw(token)
+	if it == nil {
+		return false
+	}
+	e.starved = false // it may have had a packet identifier
+	recycle(it)
+	return true
+}
+
 // request accepts a SUBSCRIBE or UNSUBSCRIBE for one filter.
 func (e *engine) request(now time.Time, kind itemKind, filter []byte, qos byte, token uint64, w *waiter) error {
 	if fault := packet.CheckFilter(filter); fault != "" {
@@ -135,7 +156,7 @@ func (e *engine) request(now time.Time, kind itemKind, filter []byte, qos byte, 
 	it.token, it.waiter, it.waited = token, w, w != nil
 	it.accepted = now
 	if kind == itemUnsubscribe {
-		e.requests.forget(filter) // from now on no new session gets it
+		e.forget(filter) // from now on no new session gets it
 	}
 	e.requests.add(it, e.sendable())
 	return nil
@@ -286,7 +307,7 @@ func (e *engine) reconfigure(now time.Time, s Session) {
 		e.renewSession(now) // whatever session the broker has, it is not this one
 	}
 	if other || s.CleanSession {
-		e.requests.table = nil
+		e.cfg.Subscriptions = nil
 		e.failRequests(now, errNotSentReplace, errFateReplace)
 	}
 }

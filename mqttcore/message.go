@@ -110,6 +110,10 @@ type State struct {
 	SessionPresent bool
 	// Code is the broker's answer. Only with Refused.
 	Code packet.ReturnCode
+	// ByPeer: a connection had stood, and its other end closed or reset it. Only
+	// with Disconnected. A broker that keeps doing so, with the same message
+	// first in the queue, does not want that message.
+	ByPeer bool
 	// Err is why, with Disconnected and Refused. It is nil after Disconnect.
 	Err error
 	// Attempt counts the attempts that failed in a row, this one included. It

@@ -53,6 +53,23 @@ func (o *outgoing) remove(it *item) {
 	o.bytes -= len(it.text)
 }
 
+// withdraw returns the message with QoS 1 and this token that the cursor has
+// not passed, or nil. Those that wait longest are looked at first. What a
+// blocking call waits for is its own, whatever its token.
+func (o *outgoing) withdraw(token uint64) *item {
+	it := o.cursor
+	if it == nil {
+		it = o.queue.head // no connection, or one that takes nothing more
+	}
+	for ; it != nil; it = it.next {
+		if it.stage == queued && it.qos > 0 && it.token == token && !it.waited {
+			o.remove(it)
+			return it
+		}
+	}
+	return nil
+}
+
 // due reports whether take would append something.
 func (o *outgoing) due(window int) bool {
 	return o.cursor != nil && (o.cursor.qos == 0 || o.inflight < window)

@@ -64,7 +64,7 @@ func (e *engine) receiveConnack(now time.Time, p []byte) error {
 	e.count.Connects++
 	if !c.SessionPresent {
 		e.renewSession(now)
-		e.count.Resubscribed += uint64(e.requests.renew())
+		e.count.Resubscribed += uint64(e.requests.renew(e.cfg.Subscriptions))
 	}
 	e.out.rewind()
 	e.requests.rewind()
@@ -135,10 +135,10 @@ func (e *engine) receiveSuback(now time.Time, p []byte) error {
 	case code == packet.SubackFailure:
 		err = ErrSubscriptionRefused
 		if it.again {
-			e.requests.forget(it.text)
+			e.forget(it.text)
 		}
 	case stays:
-		e.requests.grant(it.text, it.qos)
+		e.grant(it.text, it.qos)
 	}
 	if it.again && err == nil {
 		recycle(it)

@@ -6,18 +6,14 @@ import (
 )
 
 // requests is the ordered queue of SUBSCRIBE and UNSUBSCRIBE that the broker
-// has not answered, and the table of subscriptions that it has granted. Like
-// messages, requests have a cursor that a new connection puts back.
+// has not answered. Like messages, requests have a cursor that a new connection
+// puts back.
+//
+// The table of subscriptions that the broker has granted is the client's own
+// Config.Subscriptions, which was made its own by begin.
 type requests struct {
 	queue  list
 	cursor *item
-	table  []subscription
-}
-
-// subscription is what must be made again if the broker loses the session.
-type subscription struct {
-	filter []byte
-	qos    byte
 }
 
 func (r *requests) add(it *item, online bool) {
@@ -54,20 +50,20 @@ func (r *requests) lost() {
 	}
 }
 
-// renew prepares for a session that the broker has just begun: every granted
-// subscription is asked for once more, before newer requests, unless a request
+// renew prepares for a session that the broker has just begun: every
+// subscription of the table is asked for once more, before newer requests, unless a request
 // for the same filter waits anyway. It returns the number asked for.
-func (r *requests) renew() int {
+func (r *requests) renew(table []Subscription) int {
 	n := 0
-	for i := len(r.table) - 1; i >= 0; i-- {
-		s := &r.table[i]
-		if waits(r.queue.head, itemSubscribe, s.filter) {
+	for i := len(table) - 1; i >= 0; i-- {
+		s := &table[i]
+		if waits(r.queue.head, itemSubscribe, s.Filter) {
 			continue
 		}
 		it := newItem(itemSubscribe)
 		it.again = true
-		it.text = append(it.text, s.filter...)
-		it.qos = s.qos
+		it.text = append(it.text, s.Filter...)
+		it.qos = s.QoS
 		r.queue.pushFront(it)
 		n++
 	}
@@ -89,17 +85,18 @@ func (r *requests) rewind() { r.cursor = r.queue.head }
 
 // grant puts a subscription into the table, or in the place of an older one
 // with the same filter. [MQTT-3.8.4-3]
-func (r *requests) grant(filter []byte, qos byte) {
-	for i := range r.table {
-		if bytes.Equal(r.table[i].filter, filter) {
-			r.table[i].qos = qos
+func (e *engine) grant(filter []byte, qos byte) {
+	table := e.cfg.Subscriptions
+	for i := range table {
+		if bytes.Equal(table[i].Filter, filter) {
+			table[i].QoS = qos
 			return
 		}
 	}
-	r.table = append(r.table, subscription{bytes.Clone(filter), qos})
+	e.cfg.Subscriptions = append(table, Subscription{bytes.Clone(filter), qos})
 }
 
 // forget takes a filter out of the table.
-func (r *requests) forget(filter []byte) {
-	r.table = slices.DeleteFunc(r.table, func(s subscription) bool { return bytes.Equal(s.filter, filter) })
+func (e *engine) forget(filter []byte) {
+	e.cfg.Subscriptions = slices.DeleteFunc(e.cfg.Subscriptions, func(s Subscription) bool { return bytes.Equal(s.Filter, filter) })
 }

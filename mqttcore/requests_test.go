@@ -201,3 +201,42 @@ func TestRequestsAreSentAgainUntilAnswered(t *testing.T) {
 	s.suback(3, 1)
 	s.wantEvents("2 done", "1 granted 1")
 }
+
+// What an earlier process subscribed to is left alone while the broker has it,
+// and made again, once, when it has not.
+func TestKnownSubscriptionsAreMadeAgainInANewSession(t *testing.T) {
+	filter := []byte("a")
+	s := newScript(t, Config{Subscriptions: []Subscription{{filter, 1}, {[]byte("b"), 0}, {[]byte("c"), 0}, {[]byte("b"), 1}}})
+	filter[0] = '#' // was copied
+	s.connect(true)
+	s.want()
+	s.unsubscribe("c")
+	s.want("UNSUBSCRIBE id=1 c")
+	s.unsuback(1)
+	s.reconnect(false)
+	s.want("SUBSCRIBE id=2 a q1", "SUBSCRIBE id=3 b q1")
+	s.suback(2, 1)
+	s.suback(3, 0x80) // no longer allowed
+	s.wantEvents("0 " + ErrSubscriptionRefused.Error())
+	s.reconnect(false)
+	s.want("SUBSCRIBE id=4 a q1")
+}
+
+// A Run with CleanSession ends the session in which they stood.
+func TestKnownSubscriptionsEndWithTheirSession(t *testing.T) {
+	for name, session := range map[string]Session{
+		"clean":          {ClientID: "script", CleanSession: true},
+		"another client": {ClientID: "other"},
+	} {
+		s := newScript(t, Config{Subscriptions: []Subscription{{[]byte("a"), 1}}})
+		s.e.reconfigure(s.now, session)
+		s.connect(false)
+		if got := s.takeAll(); len(got) != 0 {
+			t.Errorf("%s: sends %q", name, got)
+		}
+	}
+	s := newScript(t, Config{Subscriptions: []Subscription{{[]byte("a"), 1}}})
+	s.e.reconfigure(s.now, Session{ClientID: "script"})
+	s.connect(false)
+	s.want("SUBSCRIBE id=1 a q1")
+}

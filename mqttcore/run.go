@@ -2,10 +2,7 @@ package mqttcore
 
 import (
 	"context"
-	"errors"
 	"time"
-
-	"github.com/umqttd/umqttd/mqttcore/packet"
 )
 
 // Run keeps the session connected until ctx is done, or Disconnect or Close is
@@ -134,32 +131,8 @@ func (c *Client) connection(ctx context.Context) (time.Duration, error) {
 
 // pause reports why a connection ended and waits before the next.
 func (c *Client) pause(b *backoff, up time.Duration, err error) {
-	s := State{Kind: Disconnected, Err: err}
-	var refused *RefusedError
-	if errors.As(err, &refused) {
-		s.Kind, s.Code = Refused, refused.Code
-	}
-	b.ended(up)
-	switch {
-	case c.shallEnd():
-	case s.Kind == Refused && s.Code != packet.RefusedUnavailable:
-		s.Retry = b.longest(c.cfg.Rand()) // asking again soon changes nothing
-	default:
-		s.Retry = b.next(c.cfg.Rand())
-	}
-	until := time.Now().Add(s.Retry)
-
 	c.mu.Lock()
-	if up == 0 && !c.ending {
-		s.Attempt = b.failed
-		c.engine.count.Failures++
-	}
-	if s.Kind == Refused {
-		c.engine.count.Refusals++
-	}
-	if up > 0 || !c.ending {
-		c.engine.report(s)
-	}
+	until := time.Now().Add(c.engine.ended(b, up, err, c.ending))
 	c.mu.Unlock()
 	c.callHooks()
 	c.mu.Lock()

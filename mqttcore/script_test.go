@@ -35,7 +35,7 @@ func newScript(t *testing.T, cfg Config) *script {
 		t.Fatal(err)
 	}
 	s := &script{t: t, cfg: cfg, now: time.Unix(1_000_000, 0)}
-	s.e.cfg = &s.cfg
+	s.e.begin(&s.cfg)
 	return s
 }
 

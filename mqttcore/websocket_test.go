@@ -249,6 +249,42 @@ func TestWebSocketEnds(t *testing.T) {
 	})
 }
 
+// A client reports that the broker has closed, with a close frame or without.
+func TestWebSocketClosedByBroker(t *testing.T) {
+	for name, end := range map[string]func(*websocket.Conn){
+		"going away":  func(conn *websocket.Conn) { _ = conn.Close(websocket.StatusGoingAway, "") },
+		"too large":   func(conn *websocket.Conn) { _ = conn.Close(websocket.StatusMessageTooBig, "") },
+		"no farewell": func(conn *websocket.Conn) { _ = conn.CloseNow() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := startWSServer(t, "mqtt")
+			states := make(chan mqttcore.State, 2)
+			client, err := mqttcore.New(mqttcore.Config{
+				Dial: newDialer(t, server.url, mqttcore.FileTLS{}).Dial, ClientID: "board",
+				BackoffMin: time.Hour, BackoffMax: time.Hour, OnState: func(s mqttcore.State) { states <- s },
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			stopped := make(chan error)
+			go func() { stopped <- client.Run(ctx) }()
+			conn := <-server.conns
+			send(t, conn, []byte("\x20\x02\x00\x00"))
+			if s := <-states; s.Kind != mqttcore.Connected {
+				t.Errorf("%+v", s)
+			}
+			end(conn)
+			if s := <-states; !s.ByPeer {
+				t.Errorf("%+v, want ByPeer", s)
+			}
+			cancel()
+			<-stopped
+			_ = conn.CloseNow()
+		})
+	}
+}
+
 func TestWebSocketCloseFreesReaderAndWriter(t *testing.T) {
 	client, server := startWSServer(t, "mqtt").connect(t)
 	_ = client.SetDeadline(time.Time{})

@@ -1,0 +1,77 @@
+package outbox
+
+import "encoding/binary"
+
+// scanner finds the records of a segment, whatever stands between them. It
+// trusts a length only if the checksum of the head fits, and looks for the next
+// head at every multiple of 8 otherwise. No content can pose as a record: who
+// sends it does not know the segment's salt.
+type scanner struct {
+	w    *window
+	salt uint32
+	off  int // where to look next
+	end  int // where to stop
+
+	good int         // behind the last record that next has returned
+	bad  func(hole)  // called for damage before a good record, unless nil
+	hole [2]int      // damaged bytes, from and to, before the record last returned
+	seqs []knownHole // heads in the hole
+}
+
+// hole is damage between two good records. seq is that of the record it was,
+// or 0 if the head is damaged too.
+type hole struct {
+	off, n int
+	seq    uint64
+}
+
+type knownHole = hole
+
+// next returns the next record and its offset. The record is valid until the
+// next call.
+func (s *scanner) next() (record, int, bool) {
+	s.seqs = s.seqs[:0]
+	for s.off+headLen <= s.end {
+		off := s.off
+		p := s.w.at(off, headLen, min(windowBytes, s.end-off-headLen))
+		if binary.LittleEndian.Uint16(p) != recordMagic {
+			s.off += align
+			continue
+		}
+		h, ok := parseHead(p, s.salt)
+		if !ok || off+h.size() > s.end {
+			s.off += align
+			continue
+		}
+		size := h.size()
+		p = s.w.at(off, size, min(windowBytes, s.end-off-size))
+		s.off += size
+		if !h.bodyFits(p, s.salt) {
+			s.seqs = append(s.seqs, hole{off: off, n: size, seq: h.seq})
+			continue
+		}
+		s.report(off)
+		s.good = off + size
+		return record{head: h, body: p[headLen : headLen+int(h.length)]}, off, true
+	}
+	return record{}, 0, false
+}
+
+// report tells of the damage between the last good record and the one at off.
+func (s *scanner) report(off int) {
+	s.hole = [2]int{s.good, off}
+	if s.bad == nil || s.good == off {
+		return
+	}
+	at := s.good
+	for _, h := range s.seqs {
+		if h.off > at {
+			s.bad(hole{off: at, n: h.off - at})
+		}
+		s.bad(h)
+		at = h.off + h.n
+	}
+	if off > at {
+		s.bad(hole{off: at, n: off - at})
+	}
+}
