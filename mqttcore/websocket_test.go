@@ -270,6 +270,9 @@ func TestWebSocketClosedByBroker(t *testing.T) {
 			stopped := make(chan error)
 			go func() { stopped <- client.Run(ctx) }()
 			conn := <-server.conns
+			if _, _, err := conn.Read(t.Context()); err != nil { // CONNECT
+				t.Fatal(err)
+			}
 			send(t, conn, []byte("\x20\x02\x00\x00"))
 			if s := <-states; s.Kind != mqttcore.Connected {
 				t.Errorf("%+v", s)

@@ -12,10 +12,10 @@ type scanner struct {
 	off  int // where to look next
 	end  int // where to stop
 
-	good int         // behind the last record that next has returned
-	bad  func(hole)  // called for damage before a good record, unless nil
-	hole [2]int      // damaged bytes, from and to, before the record last returned
-	seqs []knownHole // heads in the hole
+	good  int        // behind the record that next has returned last
+	skip  int        // damaged bytes before that record
+	bad   func(hole) // called for damage before a good record, unless nil
+	heads []hole     // records in the damage whose head is good
 }
 
 // hole is damage between two good records. seq is that of the record it was,
@@ -25,12 +25,10 @@ type hole struct {
 	seq    uint64
 }
 
-type knownHole = hole
-
 // next returns the next record and its offset. The record is valid until the
 // next call.
 func (s *scanner) next() (record, int, bool) {
-	s.seqs = s.seqs[:0]
+	s.heads = s.heads[:0]
 	for s.off+headLen <= s.end {
 		off := s.off
 		p := s.w.at(off, headLen, min(windowBytes, s.end-off-headLen))
@@ -47,7 +45,7 @@ func (s *scanner) next() (record, int, bool) {
 		p = s.w.at(off, size, min(windowBytes, s.end-off-size))
 		s.off += size
 		if !h.bodyFits(p, s.salt) {
-			s.seqs = append(s.seqs, hole{off: off, n: size, seq: h.seq})
+			s.heads = append(s.heads, hole{off: off, n: size, seq: h.seq})
 			continue
 		}
 		s.report(off)
@@ -59,12 +57,12 @@ func (s *scanner) next() (record, int, bool) {
 
 // report tells of the damage between the last good record and the one at off.
 func (s *scanner) report(off int) {
-	s.hole = [2]int{s.good, off}
-	if s.bad == nil || s.good == off {
+	s.skip = off - s.good
+	if s.bad == nil || s.skip == 0 {
 		return
 	}
 	at := s.good
-	for _, h := range s.seqs {
+	for _, h := range s.heads {
 		if h.off > at {
 			s.bad(hole{off: at, n: h.off - at})
 		}
