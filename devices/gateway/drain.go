@@ -37,17 +37,21 @@ func (g *Gateway) drain(now time.Time, n *node, purge bool) {
 // any or the broker, who would publish it, is away, and reports whether it did.
 // The will is raised to QoS 1, as what is stored is delivered at least once.
 func (g *Gateway) leaveWill(now time.Time, n *node) bool {
-	if n.will == nil || !g.cfg.Outbox {
+	m := &n.mqtt
+	held := !m.will.equal(n.will) // the broker does not know it
+	switch {
+	case n.will == nil || n.state != active: // or it never was connected with that will
 		return false
+	case g.cfg.Outbox && (held || !m.online || n.out.unfinished()):
+		g.sendWill(now, n)
+		return true
+	case held && m.online:
+		g.token++
+		n.out.parting = g.token
+		g.send(now, n, g.token, n.will.Topic, n.will.Payload, n.will.Retain)
+		return true
 	}
-	if n.mqtt.online && !n.out.unfinished() && n.mqtt.will.equal(n.will) {
-		return false
-	}
-	if n.state != active {
-		return false // it never was connected with that will
-	}
-	g.sendWill(now, n)
-	return true
+	return false
 }
 
 // sendWill stores the will of n behind all it has said.

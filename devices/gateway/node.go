@@ -33,6 +33,7 @@ type node struct {
 	keepalive time.Duration // Duration of CONNECT; zero means none
 	will      *Will         // stored will, nil for none
 	asked     Will          // the will being asked for
+	willResp  mqttsn.Type   // the answer that is due when an update of the will is in force; 0 for none
 
 	presumed   time.Time // restored after a restart: it is lost if it has not connected by then; zero if it has
 	saved      uint64    // hash of what was last saved of it; 0 for nothing

@@ -34,6 +34,8 @@ type outgoing struct {
 	loading bool      // LoadMessages is not answered
 	closed  time.Time // the outbox took nothing; it is asked again from then on
 
+	parting uint64 // token of a will that the gateway publishes itself; 0 for none
+
 	suspect uint64 // token of the message before which the broker last closed the connection
 	strikes int    // how often it did, without progress
 }
@@ -62,11 +64,11 @@ func (m *outMessage) unsaved() bool {
 
 // unfinished reports whether there is something that was promised to be delivered,
 // or is about to be.
-func (o *outgoing) unfinished() bool { return o.stored > 0 || len(o.storing) > 0 }
+func (o *outgoing) unfinished() bool { return o.stored > 0 || len(o.storing) > 0 || o.parting != 0 }
 
 // straight reports whether a new message may go straight to the MQTT session.
-func (o *outgoing) straight(online bool) bool {
-	return online && o.ahead == 0 && !o.loading && len(o.storing) == 0
+func (o *outgoing) straight(takes bool) bool {
+	return takes && o.ahead == 0 && !o.loading && len(o.storing) == 0
 }
 
 // spillable returns the messages that may be stored: those that nothing stored
@@ -97,7 +99,7 @@ func (o *outgoing) spillAt() time.Time {
 
 // outboxFull reports whether a message of n would have to be stored, and cannot be.
 func (n *node) outboxFull(now time.Time) bool {
-	return n.out.full(now) && !n.out.straight(n.mqtt.online)
+	return n.out.full(now) && !n.out.straight(n.mqtt.takes())
 }
 
 // full reports whether the outbox is known to take nothing at present.
@@ -146,7 +148,7 @@ func (g *Gateway) send(now time.Time, n *node, token uint64, topic, payload []by
 		return
 	}
 	m := g.newOutMessage(token, topic, payload, retain)
-	if !o.straight(n.mqtt.online) {
+	if !o.straight(n.mqtt.takes()) {
 		g.spillAll(now, n)
 		o.storing = append(o.storing, m)
 		g.store(n, m)
@@ -228,19 +230,30 @@ func (g *Gateway) finished(n *node, token uint64) {
 		}
 	}
 	o.suspect, o.strikes = 0, 0
+	if o.parting == token {
+		o.parting = 0
+	}
 	g.trim(n)
 }
 
-// trim drops what is done from the head of the queue.
+// trim drops what is done from the head of the queue. The outbox is told so, in
+// order: what the broker has, and what goes into the quarantine.
 func (g *Gateway) trim(n *node) {
 	o := &n.out
 	upTo, k := uint64(0), 0
 	for k < len(o.handed) && o.handed[k].done && !o.handed[k].storing {
-		if seq := o.handed[k].seq; seq > 0 {
-			upTo = seq
+		m := o.handed[k]
+		if m.seq > 0 {
 			o.stored--
+			if m.poison {
+				g.settleStored(n, upTo)
+				upTo = 0
+				g.quarantine(n, m.seq)
+			} else {
+				upTo = m.seq
+			}
 		}
-		g.recycleOut(o.handed[k])
+		g.recycleOut(m)
 		k++
 	}
 	if k == 0 {
@@ -249,8 +262,13 @@ func (g *Gateway) trim(n *node) {
 	left := copy(o.handed, o.handed[k:])
 	clear(o.handed[left:])
 	o.handed = o.handed[:left]
-	if upTo > 0 {
-		g.command(Command{Kind: SettleStored, Node: n.id, ClientID: n.clientID, Seq: upTo})
+	g.settleStored(n, upTo)
+}
+
+// settleStored says that what is stored up to seq is done with; 0 is nothing.
+func (g *Gateway) settleStored(n *node, seq uint64) {
+	if seq > 0 {
+		g.command(Command{Kind: SettleStored, Node: n.id, ClientID: n.clientID, Seq: seq})
 	}
 }
 

@@ -52,12 +52,8 @@ func (g *Gateway) Withdrawn(now time.Time, id NodeID, token uint64, ok bool) {
 // others.
 func (g *Gateway) putAside(now time.Time, n *node, m *outMessage) {
 	m.done = true
-	if m.storing {
-		m.poison = true // when its number is known
-		return
-	}
-	if m.seq > 0 {
-		g.quarantine(n, m.seq)
+	if m.storing || m.seq > 0 {
+		m.poison = true // it goes into the quarantine when it is the oldest
 		return
 	}
 	if entry, ok := n.dup.settle(m.token, false); ok {

@@ -170,11 +170,9 @@ func (g *Gateway) handleActive(now time.Time, n *node, p *mqttsn.Packet) {
 	case mqttsn.Subscribe, mqttsn.Unsubscribe:
 		g.subscribe(now, n, p)
 	case mqttsn.WillTopicUpd:
-		g.refused(n, p.Type, ReasonUnsupported)
-		g.reply(now, n.peer, &mqttsn.Packet{Type: mqttsn.WillTopicResp, ReturnCode: mqttsn.NotSupported})
+		g.willTopicUpd(now, n, p)
 	case mqttsn.WillMsgUpd:
-		g.refused(n, p.Type, ReasonUnsupported)
-		g.reply(now, n.peer, &mqttsn.Packet{Type: mqttsn.WillMsgResp, ReturnCode: mqttsn.NotSupported})
+		g.willMsgUpd(now, n, p)
 	default: // QoS 2, and what only gateways send
 		g.unexpected(p.Type)
 	}

@@ -225,3 +225,11 @@ func puback(topicID, msgID uint16, code mqttsn.ReturnCode) mqttsn.Packet {
 func regack(topicID, msgID uint16, code mqttsn.ReturnCode) mqttsn.Packet {
 	return mqttsn.Packet{Type: mqttsn.RegAck, TopicID: topicID, MsgID: msgID, ReturnCode: code}
 }
+
+var addrNone netip.AddrPort
+
+// publishBody returns the bytes of a QoS 1 PUBLISH to the predefined topic 1.
+func publishBody(msgID uint16, data []byte) []byte {
+	p := publish(mqttsn.QoS1|mqttsn.Flags(mqttsn.PredefinedID), 1, msgID, string(data))
+	return p.Append(nil)
+}

@@ -24,11 +24,15 @@ type mqttSession struct {
 	purging   bool // an earlier one is being forgotten by the broker first
 	draining  bool // the board is gone; it ends when the queue is empty
 	purge     bool // and the broker has forgotten it
+	changing  bool // it is connected anew with another will, and was connected before
 }
 
 // keptByBroker reports whether the broker sends again, on a new connection, what
 // was not acknowledged on the old one.
 func (m *mqttSession) keptByBroker() bool { return !m.clean }
+
+// takes reports whether what is handed over is sent soon.
+func (m *mqttSession) takes() bool { return m.online || m.changing }
 
 // serves reports whether the session is what a board wants that says clean and
 // will. Nothing that was done with a clean session may be found again.
@@ -105,6 +109,7 @@ func (g *Gateway) SessionUp(now time.Time, id NodeID, sessionPresent bool) {
 		return
 	}
 	m.online, m.fresh = true, false
+	g.willChanged(now, n)
 	n.unheardOf = n.unheardOf || !sessionPresent
 	g.resume(n, sessionPresent)
 	if n.state == connecting {
@@ -124,8 +129,7 @@ func (g *Gateway) SessionDown(now time.Time, id NodeID, lostAt time.Time, byPeer
 		return
 	}
 	n.mqtt.online, n.mqtt.lostAt = false, lostAt
-	g.tellPending(now, n)
-	g.spillAll(now, n)
+	g.brokerAway(now, n)
 	if byPeer {
 		g.strike(n)
 	}
@@ -134,6 +138,16 @@ func (g *Gateway) SessionDown(now time.Time, id NodeID, lostAt time.Time, byPeer
 	}
 	g.schedule(n)
 	g.pump(now)
+}
+
+// brokerAway deals with what waits for a broker that is not there.
+func (g *Gateway) brokerAway(now time.Time, n *node) {
+	if n.state == active && n.clean && !n.mqtt.temporary && !n.mqtt.will.equal(n.will) {
+		g.changeWill(now, n) // there is no session left that could lose a message
+	}
+	g.willChanged(now, n)
+	g.tellPending(now, n)
+	g.spillAll(now, n)
 }
 
 // acceptOffline completes CONNECT without the broker: what the board says is
@@ -148,9 +162,13 @@ func (g *Gateway) acceptOffline(now time.Time, n *node) {
 func (g *Gateway) SessionRefused(now time.Time, id NodeID, code byte) {
 	const serverUnavailable = 3 // MQTT 3.1.1 section 3.2.2.3
 	n := g.byID[id]
-	if n == nil || !n.live() || n.state == active || code == serverUnavailable {
+	if n == nil || !n.mqtt.opened {
 		return
 	}
-	g.refuse(now, n, mqttsn.Connect, mqttsn.NotSupported, ReasonRejected)
+	if n.live() && n.state != active && code != serverUnavailable {
+		g.refuse(now, n, mqttsn.Connect, mqttsn.NotSupported, ReasonRejected)
+	} else {
+		g.brokerAway(now, n)
+	}
 	g.pump(now)
 }

@@ -68,9 +68,6 @@ func (g *Gateway) storedHanded(now time.Time, n *node, m *outMessage, seq uint64
 	}
 	m.seq = seq
 	n.out.stored++
-	if m.poison {
-		g.quarantine(n, seq)
-	}
 	n.out.lastSeq = seq
 	m.buf = m.buf[:0]
 	g.trim(n)

@@ -116,7 +116,7 @@ func (g *Gateway) judgeFilter(n *node, s *subscription) (mqttsn.ReturnCode, Reas
 // the broker is away. An UNSUBSCRIBE can wait there until it is back: the board
 // need not, as no message comes meanwhile.
 func (g *Gateway) request(now time.Time, n *node, s subscription) {
-	if s.kind == mqttsn.Subscribe && !n.mqtt.online {
+	if s.kind == mqttsn.Subscribe && !n.mqtt.takes() {
 		g.refuseFilter(now, n, &s, mqttsn.Congestion, ReasonOffline)
 		return
 	}
@@ -137,7 +137,7 @@ func (g *Gateway) request(now time.Time, n *node, s subscription) {
 		kind = UnsubscribeFilter
 		n.filters.remove(s.filter)
 		g.changed(n)
-		if s.told = !n.mqtt.online; s.told {
+		if s.told = !n.mqtt.takes(); s.told {
 			g.suback(now, n, &s, mqttsn.Accepted, 0)
 		}
 	}
@@ -155,7 +155,7 @@ func (g *Gateway) askedAgain(now time.Time, n *node, i int, asked *subscription)
 		n.pending = slices.Delete(n.pending, i, i+1)
 	case s.told && s.kind == mqttsn.Unsubscribe:
 		g.suback(now, n, s, mqttsn.Accepted, 0)
-	case !n.mqtt.online:
+	case !n.mqtt.takes():
 		g.refuseFilter(now, n, s, mqttsn.Congestion, ReasonOffline)
 	default:
 		s.told = false // the answer is on its way

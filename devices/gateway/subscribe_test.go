@@ -82,11 +82,6 @@ func unsubscribe(msgID uint16, filter string) mqttsn.Packet {
 	return mqttsn.Packet{Type: mqttsn.Unsubscribe, MsgID: msgID, Topic: []byte(filter)}
 }
 
-func (s *script) down(id NodeID) {
-	s.g.SessionDown(s.now, id, s.now, false)
-	s.collect()
-}
-
 // TestSubackIsLost: the id in it is not known to the board before it comes.
 func TestSubackIsLost(t *testing.T) {
 	s := newScript(t, Config{})

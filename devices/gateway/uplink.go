@@ -73,7 +73,7 @@ func (g *Gateway) publish(now time.Time, n *node, p *mqttsn.Packet) {
 		g.local(now, n, p, name)
 		return
 	}
-	if p.Flags.QoS() == 0 && !n.mqtt.online {
+	if p.Flags.QoS() == 0 && !n.mqtt.takes() {
 		g.drop(n, ReasonOffline, p)
 		return
 	}
@@ -82,6 +82,12 @@ func (g *Gateway) publish(now time.Time, n *node, p *mqttsn.Packet) {
 		g.token++
 		n.dup.inflight = append(n.dup.inflight, inflight{fingerprint: print, token: g.token, received: now, size: len(name) + len(p.Data), answer: true})
 		g.send(now, n, g.token, name, p.Data, p.Flags.Has(mqttsn.Retain))
+		return
+	}
+	if n.mqtt.changing { // only QoS 1 outlives the change
+		g.token++
+		g.send(now, n, g.token, name, p.Data, p.Flags.Has(mqttsn.Retain))
+		g.notice(Notice{Kind: MessageUp, Node: n.id, Stored: true})
 		return
 	}
 	token := g.sinceEpoch(now) // nobody asks for that message again
