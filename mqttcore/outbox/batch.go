@@ -10,15 +10,17 @@ type batch struct {
 
 // item is what a record of a batch changes once it is on disk.
 type item struct {
-	kind  kind
-	gone  bool
-	c     *client
-	seq   uint64
-	upTo  uint64 // quarantine: the message's number
-	time  int64
-	off   int // in the batch
-	size  int
-	moved place // where it was moved from, for copies
+	kind kind
+	gone bool
+	c    *client
+	seq  uint64
+	upTo uint64 // quarantine: the message's number
+	time int64
+	off  int // in the batch, or in the segment
+	size int
+
+	copied bool   // it was moved here
+	source uint32 // from this segment
 }
 
 func (b *batch) reset() {
@@ -81,7 +83,8 @@ func (l *Log) apply(b *batch, seg *segment, at int) {
 		case kindQuarantine:
 			it.c.open--
 			l.ackUpTo(it.c, it.upTo)
-			l.addQuarantined(quarantined{place: p, c: it.c.name, topic: 0})
+			l.addQuarantined(quarantined{place: p, client: it.c.name})
+			l.trimQuarantine()
 		case kindMoved:
 		}
 	}

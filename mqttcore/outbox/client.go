@@ -13,7 +13,8 @@ type client struct {
 	size int64 // bytes of their records
 	runs []run // one for each segment with such messages, in no order
 
-	state place
+	state    place
+	stateSeq uint64 // newest state seen, also if it is gone
 }
 
 // run is the messages of one client in one segment. Those with a number from

@@ -1,8 +1,6 @@
 package outbox
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // Log is an open log. One goroutine uses it. Its calls block while the disk
 // works.
@@ -18,9 +16,10 @@ type Log struct {
 	seq      uint64     // given out last
 	unsynced bool       // a removal may not be on disk
 
-	open  batch // appended since the last commit
-	spare batch // for acknowledgements and moves
-	dirty []*client
+	open         batch // appended since the last commit
+	openMessages int
+	spare        batch // for acknowledgements and moves
+	dirty        []*client
 
 	clients map[string]*client
 	ids     uint64
@@ -36,9 +35,11 @@ type Log struct {
 	evicted []Evicted
 	damage  damages
 	indexes indexCache
-	win     window
-	bytes   uint64 // written
-	commits uint64
+	changes int    // how often counts were put right after damage
+	win     window // of scans
+	reader  window // of Read and the like
+	found   []item // of a scan
+	blank   []string
 }
 
 // Open opens the log in cfg.Dir, which it makes if it is missing. It repairs
@@ -58,11 +59,11 @@ func Open(cfg Config) (*Log, error) {
 	if l.folder, err = cfg.FS.Lock(cfg.Dir); err != nil {
 		return nil, fmt.Errorf("outbox: %w", err)
 	}
-	if err := l.recover(); err == nil {
+	if err = l.recover(); err == nil {
 		err = l.repair()
-		if err == nil {
-			return l, nil
-		}
+	}
+	if err == nil {
+		return l, nil
 	}
 	l.closeFile()
 	l.indexes.close()

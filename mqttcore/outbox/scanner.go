@@ -73,3 +73,11 @@ func (s *scanner) report(off int) {
 		s.bad(hole{off: at, n: off - at})
 	}
 }
+
+// rest tells of the damage behind the last good record, if a record's head is
+// good there. Otherwise nothing was.
+func (s *scanner) rest() {
+	if n := len(s.heads); n > 0 {
+		s.report(s.heads[n-1].off + s.heads[n-1].n)
+	}
+}
