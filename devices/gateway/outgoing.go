@@ -263,6 +263,9 @@ func (g *Gateway) trim(n *node) {
 	clear(o.handed[left:])
 	o.handed = o.handed[:left]
 	g.settleStored(n, upTo)
+	if upTo > 0 && !o.unfinished() && n.will != nil {
+		g.changed(n)
+	}
 }
 
 // settleStored says that what is stored up to seq is done with; 0 is nothing.

@@ -109,10 +109,11 @@ func (n *node) restartState() []byte {
 	if !n.clean || n.out.unfinished() {
 		s.Will = n.will.saved()
 	}
-	if s.Will != nil && n.live() && n.out.unfinished() {
+	here := n.live() || !n.presumed.IsZero()
+	if s.Will != nil && here && n.out.unfinished() {
 		s.Connected, s.KeepAlive = true, int(n.keepalive/time.Second)
 	}
-	if n.clean && s.Will == nil {
+	if n.clean && !s.Connected {
 		return nil // what nothing is known of is clean
 	}
 	b, err := json.Marshal(s)
@@ -132,13 +133,15 @@ func (w *Will) saved() *savedWill {
 // Restore tells, before the port is opened, what was kept of a client before the
 // gateway was restarted: the State of its last SaveNode command, nil for none, and
 // the number of its messages in the outbox. These are delivered at once, in its
-// MQTT session, without waiting for the board.
+// MQTT session, without waiting for the board. An error means that the state is
+// damaged; the messages are delivered all the same.
 func (g *Gateway) Restore(now time.Time, clientID string, state []byte, stored int) error {
 	s := saved{Clean: true}
+	var err error
 	if state != nil {
 		s.Clean = false
-		if err := json.Unmarshal(state, &s); err != nil {
-			return fmt.Errorf("gateway: restart state of %q: %w", clientID, err)
+		if err = json.Unmarshal(state, &s); err != nil {
+			s, err = saved{Clean: true}, fmt.Errorf("gateway: restart state of %q: %w", clientID, err)
 		}
 	}
 	g.lastID++
@@ -159,7 +162,7 @@ func (g *Gateway) Restore(now time.Time, clientID string, state []byte, stored i
 	case stored == 0:
 		g.forget(n)
 	}
-	return nil
+	return err
 }
 
 // deliverRestored opens the session that delivers what n had in the outbox.
@@ -169,8 +172,8 @@ func (g *Gateway) deliverRestored(now time.Time, n *node, s *saved) {
 	}
 	if s.Connected && n.will != nil {
 		n.presumed = now.Add(presumedAfter)
-		if s.KeepAlive > 0 {
-			n.presumed = now.Add(time.Duration(s.KeepAlive) * time.Second * 3 / 2)
+		if n.keepalive = time.Duration(s.KeepAlive) * time.Second; n.keepalive > 0 {
+			n.presumed = now.Add(n.keepalive * 3 / 2)
 		}
 	}
 	g.drain(now, n, false)

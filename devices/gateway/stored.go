@@ -47,6 +47,9 @@ func (g *Gateway) Stored(now time.Time, id NodeID, token, seq uint64, result Sto
 	}
 	if result == StoreOK {
 		o.closed = time.Time{}
+		if o.stored == 1 && n.will != nil {
+			g.saveNode(n) // its will stands behind its messages now
+		}
 		g.settle(now, n, token, Safe, true)
 	} else {
 		o.closed = now.Add(storeRetry)

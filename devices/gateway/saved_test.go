@@ -1,0 +1,217 @@
+package gateway
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/umqttd/umqttd/serialproto/mqttsn"
+)
+
+// lastSaved returns the last state that was saved of a client, after the time that
+// takes, and forgets the commands until then.
+func (s *script) lastSaved(clientID string) []byte {
+	s.t.Helper()
+	s.advance(saveAfter)
+	s.board(mqttsn.Packet{Type: mqttsn.PingReq})
+	s.frames = nil
+	var state []byte
+	for _, c := range s.commands {
+		if c.Kind == SaveNode && c.ClientID == clientID {
+			state = c.State
+		}
+	}
+	s.commands = nil
+	return state
+}
+
+// restart returns a script of a new gateway that was told what was saved.
+func (s *script) restart(clientID string, state []byte, stored int) *script {
+	s.t.Helper()
+	next := &script{t: s.t, g: New(s.g.cfg), now: s.now.Add(time.Minute)}
+	if err := next.g.Restore(next.now, clientID, state, stored); err != nil {
+		s.t.Fatal(err)
+	}
+	next.g.PortOpened(next.now)
+	next.collect()
+	next.want("whoever is there is asked to connect", mqttsn.Packet{Type: mqttsn.Disconnect})
+	return next
+}
+
+// TestRestartKeepsTopicsAndSubscriptions of a board with CleanSession=0.
+func TestRestartKeepsTopicsAndSubscriptions(t *testing.T) {
+	s, id := newStoring(t, 0)
+	s.board(register(1, "b1/temp"))
+	s.want("an id", regack(1, 1, mqttsn.Accepted))
+	s.board(mqttsn.Packet{Type: mqttsn.Subscribe, Flags: mqttsn.QoS1, MsgID: 2, Topic: []byte("b1/cmd/#")})
+	c := s.wantCommand("subscribed", SubscribeFilter)
+	s.g.Subscribed(s.now, id, c.Token, Granted, 1)
+	s.collect()
+	state := s.lastSaved("b1")
+	t.Logf("saved: %s", state)
+	s.board(register(3, "b1/temp"))
+	if again := s.lastSaved("b1"); again != nil {
+		t.Errorf("saved again without a change: %s", again)
+	}
+
+	s = s.restart("b1", state, 0)
+	s.wantIdle("nothing waits")
+	s.board(connectPacket(0, "b1", 10))
+	c = s.wantCommand("its session", OpenSession)
+	if c.Clean || len(c.Filters) != 1 || c.Filters["b1/cmd/#"] != 1 {
+		t.Fatalf("opened %+v", c)
+	}
+	s.up(c.Node, true)
+	s.want("connected", connack(mqttsn.Accepted))
+	s.board(publish(mqttsn.QoS1, 1, 1, "21"))
+	p := s.wantPublish("the old id holds", "21")
+	if string(p.Topic) != "b1/temp" {
+		t.Fatalf("published on %q", p.Topic)
+	}
+	s.board(register(4, "b1/new"))
+	s.want("a new id is none that may have been given before the crash", regack(2+topicGap, 4, mqttsn.Accepted))
+	s.deliver(c.Node, "b1/temp", "x", 0)
+	s.want("the board may have forgotten its ids", mqttsn.Packet{Type: mqttsn.Register, TopicID: 1, MsgID: 1, Topic: []byte("b1/temp")})
+}
+
+// TestRestartDelivers what is stored, without waiting for the board.
+func TestRestartDelivers(t *testing.T) {
+	for _, state := range []string{"", `{"topics":{"7":"x"}}`} {
+		var blob []byte
+		if state != "" {
+			blob = []byte(state)
+		}
+		s, _ := newStoring(t, 0)
+		s = s.restart("b1", blob, 2)
+		c := s.wantCommand("its session is opened", OpenSession)
+		if c.ClientID != "b1" || c.Clean != (state == "") || c.Will != nil {
+			t.Fatalf("opened %+v", c)
+		}
+		s.up(c.Node, true)
+		s.load(s.wantCommand("loaded", LoadMessages), 10, 11)
+		one, two := s.wantPublish("in order", "m10"), s.wantPublish("in order", "m11")
+		s.published(one)
+		s.wantCommand("done", SettleStored)
+		s.published(two)
+		s.wantCommand("done", SettleStored)
+		s.wantCommand("and closed", CloseSession)
+		if known := s.g.clients["b1"] != nil; known != (state != "") {
+			t.Errorf("with state %q the board is known: %v", state, known)
+		}
+	}
+}
+
+// TestBoardComesBackWhileItsMessagesAreDelivered after a restart: it takes the
+// session over.
+func TestBoardComesBackWhileItsMessagesAreDelivered(t *testing.T) {
+	s, _ := newStoring(t, 0)
+	s = s.restart("b1", []byte(`{"topics":{"7":"x"},"filters":{"cmd":1}}`), 2)
+	c := s.wantCommand("its session is opened", OpenSession)
+	s.advance(time.Millisecond)
+	s.up(c.Node, true)
+	load := s.wantCommand("loaded", LoadMessages)
+	s.deliver(c.Node, "x", "for the board", 1)
+	s.wantIdle("it is not there")
+	s.board(connectPacket(0, "b1", 10))
+	s.want("connected at once", connack(mqttsn.Accepted))
+	s.want("what came meanwhile", mqttsn.Packet{Type: mqttsn.Register, TopicID: 7, MsgID: 1, Topic: []byte("x")})
+	s.load(load, 1, 2)
+	one, two := s.wantPublish("in order", "m1"), s.wantPublish("in order", "m2")
+	s.published(one)
+	s.published(two)
+	s.commands = nil
+	s.wantIdle("the session is the board's")
+}
+
+// TestWillAfterARestart: a board that was there when the gateway died, with
+// messages that wait, and does not come back, was lost.
+func TestWillAfterARestart(t *testing.T) {
+	s := newScript(t, Config{Outbox: true, Predefined: map[uint16]string{1: "a"}})
+	id := s.connectWithWill(mqttsn.CleanSession)
+	s.up(id, false)
+	s.want("connected", connack(mqttsn.Accepted))
+	if state := s.lastSaved("b1"); state != nil {
+		t.Errorf("saved %s for a clean session, with nothing stored", state)
+	}
+	s.down(id)
+	s.say(1, "m1")
+	s.stored(s.wantStore("stored", "m1"), 1)
+	state := s.lastSaved("b1")
+	t.Logf("saved: %s", state)
+
+	s = s.restart("b1", state, 1)
+	if c := s.wantCommand("its session is opened", OpenSession); c.Will != nil || !c.Clean {
+		t.Fatalf("opened %+v", c)
+	}
+	s.advance(15*time.Second - 1)
+	s.wantIdle("the board has 1.5 times its Duration")
+	s.advance(time.Second)
+	c := s.wantCommand("lost", StoreMessage)
+	if string(c.Topic) != "w" || string(c.Payload) != "gone" {
+		t.Fatalf("stores %q on %q", c.Payload, c.Topic)
+	}
+	s.advance(time.Hour)
+	for _, c := range s.commands {
+		if c.Kind != SaveNode {
+			t.Errorf("unexpected %+v", c)
+		}
+	}
+}
+
+// TestNoWillAfterARestartForABoardThatIsThere, or ended orderly before.
+func TestNoWillAfterARestartForABoardThatIsThere(t *testing.T) {
+	const will = `"will":{"topic":"w","payload":"Z29uZQ=="}`
+	s, _ := newStoring(t, 0)
+	s = s.restart("b1", []byte(`{`+will+`,"connected":true,"keepalive":10}`), 1)
+	s.board(connectPacket(0, "b1", 10))
+	s.commands = nil
+	for range 5 {
+		s.advance(8 * time.Second)
+		s.board(mqttsn.Packet{Type: mqttsn.PingReq})
+	}
+	for _, c := range s.commands {
+		if c.Kind == StoreMessage {
+			t.Error("the will of a board that is there was stored")
+		}
+	}
+	s = s.restart("b1", []byte(`{`+will+`}`), 1)
+	s.advance(time.Hour)
+	for _, c := range s.commands {
+		if c.Kind == StoreMessage {
+			t.Error("the will of a board that had left was stored")
+		}
+	}
+}
+
+// TestForgottenBoardsAreNotSaved: what is kept on disk is bounded like memory.
+func TestForgottenBoardsAreNotSaved(t *testing.T) {
+	s := newScript(t, Config{Outbox: true})
+	kept := map[string]bool{}
+	for i := range maxAway + 50 {
+		s.board(connectPacket(0, fmt.Sprint("b", i), 10))
+		s.up(s.g.clients[fmt.Sprint("b", i)].id, false)
+		s.advance(saveAfter)
+		s.board(mqttsn.Packet{Type: mqttsn.Disconnect})
+		for _, c := range s.commands {
+			if c.Kind == SaveNode {
+				if kept[c.ClientID] = c.State != nil; c.State == nil {
+					delete(kept, c.ClientID)
+				}
+			}
+		}
+		s.frames, s.sizes, s.commands, s.notices = nil, nil, nil, nil
+	}
+	if len(kept) > maxAway {
+		t.Errorf("%d boards are kept on disk", len(kept))
+	}
+}
+
+func TestDamagedRestartState(t *testing.T) {
+	g := New(Config{Outbox: true})
+	if err := g.Restore(time.Unix(0, 0), "b1", []byte(`{"topics":[]}`), 3); err == nil {
+		t.Error("no error")
+	}
+	if c := g.Commands(); len(c) != 1 || c[0].Kind != OpenSession {
+		t.Errorf("its messages are not delivered: %+v", c)
+	}
+}
