@@ -82,15 +82,17 @@ func (l *Log) apply(b *batch, seg *segment, at int) {
 			l.setState(it.c, p, it.gone)
 		case kindQuarantine:
 			it.c.open--
-			l.ackUpTo(it.c, it.upTo)
 			l.addQuarantined(quarantined{place: p, client: it.c.name})
 			l.trimQuarantine()
 		case kindMoved:
 		}
 	}
+	// This looks into segments, where all must be in its place by then.
 	for i := range b.items {
-		if c := b.items[i].c; c != nil {
-			l.forget(c)
+		it := &b.items[i]
+		if it.kind == kindQuarantine {
+			l.ackUpTo(it.c, it.upTo)
 		}
+		l.forget(it.c)
 	}
 }

@@ -41,8 +41,10 @@ func (l *Log) Flush() error {
 	if err := l.Commit(); err != nil {
 		return err
 	}
-	if err := l.reap(); err != nil {
-		return err
+	if l.live == 0 {
+		if err := l.reap(); err != nil {
+			return err
+		}
 	}
 	if len(l.segs) == 0 {
 		l.settle() // nothing is left that an acknowledgement could be about
@@ -58,7 +60,7 @@ func (l *Log) Flush() error {
 			return err
 		}
 	}
-	return nil
+	return l.reap()
 }
 
 // store writes a batch and makes it count.

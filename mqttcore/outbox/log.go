@@ -31,6 +31,7 @@ type Log struct {
 	quarantine      []quarantined // oldest first
 	quarantineBytes int64
 	moves           map[uint32]position // source segment: where its copies begin
+	tried           map[uint32]bool     // source segment: there are copies, and it exists
 
 	evicted []Evicted
 	damage  damages
@@ -77,6 +78,7 @@ func newLog(cfg Config) *Log {
 		max:     int(cfg.MaxBytes / int64(cfg.SegmentBytes)),
 		clients: map[string]*client{},
 		moves:   map[uint32]position{},
+		tried:   map[uint32]bool{},
 	}
 }
 

@@ -36,11 +36,13 @@ func (l *Log) room(n int, messages bool) error {
 			}
 			continue
 		}
-		if messages && l.crowded(n) {
-			if !l.cfg.DropOldest {
+		if l.crowded(n) {
+			switch {
+			case l.cfg.DropOldest:
+				l.evict()
+			case messages || !l.segs[0].sparse():
 				return ErrFull
 			}
-			l.evict()
 		}
 		if err := l.moveOldest(); err != nil {
 			return err
@@ -48,6 +50,9 @@ func (l *Log) room(n int, messages bool) error {
 	}
 	return ErrFull
 }
+
+// sparse reports whether moving what matters in the segment gains some room.
+func (s *segment) sparse() bool { return s.live*8 < int64(s.size)*7 }
 
 // valid reports whether a record, found in seg, counts. A copy does not while
 // the segment that it was copied from exists, nor if it is from an attempt
@@ -62,6 +67,9 @@ func (l *Log) valid(h *head, seg *segment, off int) bool {
 	start, ok := l.moves[h.source]
 	return !ok || position{seg.number, off}.compare(start) >= 0
 }
+
+// Copies of an attempt that was not completed would count as soon as the
+// original is gone. So it takes a completed move to remove it: tried tells.
 
 // pruneMoves forgets moves whose incomplete attempts are gone from the disk.
 func (l *Log) pruneMoves() {
@@ -86,7 +94,7 @@ type mover struct {
 // copies are on disk before it goes; if it cannot, they do not count.
 func (l *Log) moveOldest() error {
 	m := mover{Log: l, victim: l.segs[0]}
-	if m.victim.live > 0 {
+	if m.victim.live > 0 || l.tried[uint32(m.victim.number)] {
 		if err := m.copy(); err != nil {
 			l.spare.reset()
 			return err
@@ -176,6 +184,7 @@ func (m *mover) put(it item, r *record) error {
 }
 
 func (m *mover) flush() error {
+	m.tried[uint32(m.victim.number)] = true
 	seg, at, err := m.write(&m.spare)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"path/filepath"
@@ -33,7 +34,7 @@ func (l *Log) recover() error {
 			s.end = max(headerLen, min(s.end, int(end)))
 		}
 		s.sealed = s.sealed || s != l.tail() || told
-		if err := l.load(s); err != nil {
+		if err := l.load(s, told); err != nil {
 			return err
 		}
 	}
@@ -42,6 +43,7 @@ func (l *Log) recover() error {
 	for _, c := range l.clients {
 		l.forget(c)
 	}
+	l.pruneMoves()
 	l.found = nil
 	return nil
 }
@@ -60,9 +62,9 @@ func (l *Log) discover(f FileInfo) error {
 	defer func() { _ = file.Close() }()
 	l.win.reset(file)
 	h, err := parseHeader(l.win.at(0, headerLen, 0))
-	if err != nil && f.Size <= maxSegment && l.zeros(0, int(f.Size)) {
+	if err != nil && f.Size <= maxSegment && l.unfinished(int(f.Size)) {
 		l.number = max(l.number, number)
-		l.blank = append(l.blank, path) // its making was not completed
+		l.blank = append(l.blank, path)
 		return nil
 	}
 	switch {
@@ -81,6 +83,17 @@ func (l *Log) discover(f FileInfo) error {
 	return nil
 }
 
+// unfinished reports whether the window's file, whose header is no good, is a
+// segment whose making was not completed: zeros, but perhaps for the beginning
+// of a header. Nothing was ever stored in it.
+func (l *Log) unfinished(size int) bool {
+	magic := bytes.TrimRight(l.win.at(0, len(segmentMagic), 0), "\x00")
+	if len(magic) == 0 {
+		return l.zeros(0, size)
+	}
+	return bytes.HasPrefix(segmentMagic[:], magic) && l.zeros(headerLen-4, size)
+}
+
 // zeros reports whether the bytes of the window's file are zeros.
 func (l *Log) zeros(from, to int) bool {
 	for off := from; off < to; off += windowBytes {
@@ -93,8 +106,8 @@ func (l *Log) zeros(from, to int) bool {
 	return true
 }
 
-// load adds what a segment holds.
-func (l *Log) load(s *segment) error {
+// load adds what a segment holds. If it is told, records stand up to its end.
+func (l *Log) load(s *segment, told bool) error {
 	path := l.path(s.number)
 	file, err := l.cfg.FS.Open(path, ReadOnly)
 	if err != nil {
@@ -115,8 +128,10 @@ func (l *Log) load(s *segment) error {
 	for r, off, ok := sc.next(); ok; r, off, ok = sc.next() {
 		l.find(&r, s, off)
 	}
-	if s != l.tail() {
-		sc.rest()
+	if told {
+		sc.report(s.end)
+	} else {
+		s.end = sc.good
 	}
 	for i := range l.found {
 		l.restore(s, &l.found[i])
@@ -161,6 +176,9 @@ func (l *Log) restore(s *segment, it *item) {
 		h.flags = flagCopy
 	}
 	if !l.valid(&h, s, it.off) {
+		if l.exists(it.source) {
+			l.tried[it.source] = true
+		}
 		return
 	}
 	p := place{seg: s, off: it.off, size: it.size, seq: it.seq}

@@ -62,7 +62,8 @@ func (l *Log) repair() error {
 			return fmt.Errorf("outbox: %w", err)
 		}
 	}
-	if l.blank != nil {
+	if len(l.segs) > 0 || l.blank != nil {
+		// A process may have died between making the last segment and this.
 		if err := l.folder.Sync(); err != nil {
 			return fmt.Errorf("outbox: %s: %w", l.cfg.Dir, err)
 		}

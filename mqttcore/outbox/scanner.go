@@ -55,7 +55,8 @@ func (s *scanner) next() (record, int, bool) {
 	return record{}, 0, false
 }
 
-// report tells of the damage between the last good record and the one at off.
+// report tells of the damage between the last good record and off, where the
+// next one stands, or should end.
 func (s *scanner) report(off int) {
 	s.skip = off - s.good
 	if s.bad == nil || s.skip == 0 {
@@ -71,13 +72,5 @@ func (s *scanner) report(off int) {
 	}
 	if off > at {
 		s.bad(hole{off: at, n: off - at})
-	}
-}
-
-// rest tells of the damage behind the last good record, if a record's head is
-// good there. Otherwise nothing was.
-func (s *scanner) rest() {
-	if n := len(s.heads); n > 0 {
-		s.report(s.heads[n-1].off + s.heads[n-1].n)
 	}
 }

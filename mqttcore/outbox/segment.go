@@ -103,6 +103,7 @@ func (l *Log) drop() error {
 		return fmt.Errorf("outbox: remove segment: %w", err)
 	}
 	l.segs = l.segs[1:]
+	delete(l.tried, uint32(s.number))
 	l.pruneMoves()
 	if err := l.folder.Sync(); err != nil {
 		l.unsynced = true
@@ -121,7 +122,7 @@ func (l *Log) reap() error {
 		l.unsynced = false
 	}
 	for len(l.segs) > 0 && l.segs[0].live == 0 && (l.segs[0] != l.tail() || l.segs[0].sealed) {
-		if err := l.drop(); err != nil {
+		if err := l.moveOldest(); err != nil {
 			return err
 		}
 	}

@@ -21,7 +21,7 @@ type Fate uint8
 const (
 	Kept    Fate = iota // it is on disk
 	Missing             // the disk has what was there before
-	Torn                // the first bytes are on disk, the others not
+	Torn                // its first bytes are on disk, and nothing of the write behind
 )
 
 // Crash cuts the power and switches it on again. What was not synced has a
@@ -94,7 +94,7 @@ func (w *write) crash(disk []byte, fate func(off int) (Fate, int)) []byte {
 		case Kept:
 			disk = put(disk, p[:n], off)
 		case Torn:
-			disk = put(disk, p[:min(n, max(0, torn-off%Sector))], off)
+			return put(disk, p[:min(n, max(0, torn-off%Sector))], off)
 		case Missing:
 		}
 		off, p = off+n, p[n:]
