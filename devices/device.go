@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/umqttd/umqttd/devices/gateway"
@@ -30,6 +31,8 @@ type Config struct {
 	// and the hooks, are filled in.
 	Session mqttcore.Config
 
+	Outbox Outbox // where messages wait for the broker
+
 	ConsoleLog   bool   // console text goes to the log
 	ConsoleTopic string // and to this topic, through the gateway's own session; empty: none
 	ShowPayloads bool   // Status keeps the last payloads
@@ -44,7 +47,7 @@ type Shared struct {
 	Metrics *metrics.Metrics
 	Log     *slog.Logger
 	// Beat is called at every turn of the loop and at least every 5 s, for a
-	// watchdog. Nil is allowed.
+	// watchdog; not while the disk of the outbox hangs. Nil is allowed.
 	Beat func()
 }
 
@@ -56,13 +59,16 @@ type Device struct {
 	met    *metrics.Device
 
 	// Shared with other goroutines.
-	events chan event
-	ready  chan struct{} // closed when the loop runs
-	done   chan struct{} // closed when it has ended
-	gw     *gateway.Gateway
-	work   sync.WaitGroup
-	inner  context.Context // ends when the loop has said goodbye; set before any goroutine starts
-	free   chan []byte     // read buffers
+	disk    *disk                  // nil: no outbox
+	mayOpen chan struct{}          // closed when the port may be opened: all is restored
+	unready atomic.Pointer[string] // see NotReady
+	events  chan event
+	ready   chan struct{} // closed when the loop runs
+	done    chan struct{} // closed when it has ended
+	gw      *gateway.Gateway
+	work    sync.WaitGroup
+	inner   context.Context // ends when the loop has said goodbye; set before any goroutine starts
+	free    chan []byte     // read buffers
 
 	// Owned by the loop.
 	dec      serialproto.Decoder
@@ -73,6 +79,7 @@ type Device struct {
 	seen     seen
 	watchers map[*Watch]struct{}
 	said     complaints
+	outbox   outboxNews
 	timer    *time.Timer
 	lineErrs port.LineErrors
 	nextPoll time.Time
@@ -93,6 +100,7 @@ func New(cfg Config, shared Shared) *Device {
 		log:      shared.Log.With("device", cfg.Name),
 		met:      shared.Metrics.Device(cfg.Name),
 		events:   make(chan event, eventQueue),
+		mayOpen:  make(chan struct{}),
 		ready:    make(chan struct{}),
 		done:     make(chan struct{}),
 		free:     make(chan []byte, 4),
@@ -102,16 +110,27 @@ func New(cfg Config, shared Shared) *Device {
 		watchers: make(map[*Watch]struct{}),
 	}
 	d.dec.MaxFrame = cfg.MaxFrame
+	d.gw = d.newGateway(cfg.Outbox.Dir != "")
+	if cfg.Outbox.Dir == "" {
+		close(d.mayOpen)
+	} else {
+		d.disk = newDisk(d)
+	}
+	return d
+}
+
+func (d *Device) newGateway(outbox bool) *gateway.Gateway {
+	cfg, clients := &d.cfg, d.shared.Clients
 	datagram := cfg.Port.Kind() == port.KindUDP
-	d.gw = gateway.New(gateway.Config{
+	return gateway.New(gateway.Config{
 		ClientID: cfg.ClientID, DefaultClientID: cfg.Name,
 		Datagram: datagram, TakeOver: datagram && cfg.Port.Loopback(),
 		RxBuffer: cfg.RxBuffer, Baud: cfg.Port.WithDefaults().Baud, MaxFrame: cfg.MaxFrame, MaxInflight: cfg.Session.MaxInflight,
+		Outbox: outbox, SpillAfter: cfg.Outbox.SpillAfter,
 		Predefined: cfg.Topics, Access: cfg.Access, Limits: cfg.Limits,
-		Claim:   func(id string) gateway.Reason { return shared.Clients.claim(id, cfg.Name) },
-		Release: func(id string) { shared.Clients.release(id) },
+		Claim:   func(id string) gateway.Reason { return clients.claim(id, cfg.Name) },
+		Release: func(id string) { clients.release(id) },
 	})
-	return d
 }
 
 // String returns the name of the device.
@@ -138,6 +157,9 @@ func (d *Device) Run(ctx context.Context) error {
 	}()
 	d.timer = time.NewTimer(beatEvery)
 	defer d.timer.Stop()
+	if k := d.disk; k != nil {
+		d.work.Go(func() { k.run(inner) })
+	}
 	d.work.Go(d.serveLink)
 	close(d.ready)
 	for ctx.Err() == nil {
@@ -151,7 +173,7 @@ func (d *Device) Run(ctx context.Context) error {
 
 // wait is one turn of the loop: take what has come, do what is due, write.
 func (d *Device) wait(ctx context.Context) {
-	if d.shared.Beat != nil {
+	if d.shared.Beat != nil && !d.disk.hung(d.now()) {
 		d.shared.Beat()
 	}
 	d.timer.Reset(d.sleep())
@@ -233,6 +255,8 @@ func (d *Device) handle(ev *event) {
 		d.watchers[ev.watcher] = struct{}{}
 	case watchEnded:
 		delete(d.watchers, ev.watcher)
+	default:
+		d.outboxEvent(ev)
 	}
 	d.settle()
 }
@@ -344,6 +368,12 @@ func (d *Device) execute(c *gateway.Command) {
 		}
 	case gateway.ReleaseInbound:
 		d.release(s, c)
+	case gateway.WithdrawMessage:
+		d.gw.Withdrawn(d.now(), c.Node, c.Token, s.client.Withdraw(c.Token))
+	case gateway.StoreMessage, gateway.LoadMessages, gateway.SettleStored, gateway.QuarantineStored, gateway.SaveNode:
+		if !d.disk.queue.put(d.now(), c) {
+			d.gw.Stored(d.now(), c.Node, c.Token, 0, gateway.StoreFull)
+		}
 	}
 }
 

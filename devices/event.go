@@ -7,6 +7,7 @@ import (
 	"github.com/umqttd/umqttd/devices/gateway"
 	"github.com/umqttd/umqttd/devices/port"
 	"github.com/umqttd/umqttd/mqttcore"
+	"github.com/umqttd/umqttd/mqttcore/outbox"
 )
 
 // eventKind says what an event tells the loop of a Device.
@@ -26,6 +27,13 @@ const (
 	statusWanted                      // answer
 	watchWanted                       // watcher
 	watchEnded                        // watcher
+
+	outboxOpened    // clients
+	outboxUnusable  // err
+	outboxChanged   // outbox
+	messagesStored  // results
+	messagesLoaded  // loaded
+	messagesEvicted // evicted
 )
 
 // event is what other goroutines tell the loop of a Device. Which fields count
@@ -49,4 +57,10 @@ type event struct {
 
 	answer  chan<- Status
 	watcher *Watch
+
+	clients []restoredClient
+	outbox  *outboxNews
+	results []storeResult
+	loaded  *loadedMessages
+	evicted []outbox.Evicted
 }

@@ -38,10 +38,15 @@ const (
 	steadyAfter = 5 * time.Second
 )
 
-// serveLink opens the port, reads it until it is gone, and opens it again, for
-// as long as the device lives. It is the one goroutine that reads.
+// serveLink opens the port when it may, reads it until it is gone, and opens it
+// again, for as long as the device lives. It is the one goroutine that reads.
 func (d *Device) serveLink() {
 	ctx := d.inner
+	select {
+	case <-d.mayOpen:
+	case <-ctx.Done():
+		return
+	}
 	soon := reopenSoon
 	for link := uint32(1); ctx.Err() == nil; link++ {
 		// Subscribe first, look then: what changes in between is told.

@@ -95,7 +95,9 @@ func (d *Device) report(n *gateway.Notice) {
 	case gateway.MessageUp:
 		f := d.met.Uplink(int(n.QoS))
 		f.Messages.Inc()
-		f.Latency.Observe(n.Latency.Seconds())
+		if !n.Stored { // by the broker
+			f.Latency.Observe(n.Latency.Seconds())
+		}
 	case gateway.MessageDown:
 		f := d.met.Downlink(int(n.QoS))
 		f.Messages.Inc()
@@ -116,9 +118,20 @@ func (d *Device) report(n *gateway.Notice) {
 		d.met.FrameErrors[malformed[n.Reason]].Inc()
 	case gateway.RequestRefused:
 		d.reportRefused(n)
+	case gateway.StoreRefused:
+		d.met.OutboxRefused[storeRefusals[n.Result]].Inc()
+	case gateway.Quarantined:
+		d.met.Quarantined.Inc()
+		d.log.Warn("message put aside, the broker does not take it; `umqttd outbox` lists it", "client", n.ClientID)
 	default:
 		d.reportBoard(n)
 	}
+}
+
+// storeRefusals maps why the outbox did not take a message to the label that counts it.
+var storeRefusals = map[gateway.StoreResult]metrics.OutboxRefusal{
+	gateway.StoreFull:   metrics.OutboxFull,
+	gateway.StoreFailed: metrics.OutboxFailed,
 }
 
 // requests maps what a board asked for to the label that counts its refusal.
@@ -178,9 +191,10 @@ func (d *Device) logBroker(s *session, st *mqttcore.State) {
 
 // What complaints are about.
 const (
-	aboutPort   = "port"
-	aboutBroker = "broker"
-	aboutBoard  = "board " // and its client id
+	aboutPort    = "port"
+	aboutBroker  = "broker"
+	aboutBoard   = "board "   // and its client id
+	aboutEvicted = "evicted " // and its client id
 )
 
 func subscribeResult(err error) gateway.SubscribeResult {

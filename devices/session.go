@@ -3,6 +3,7 @@ package devices
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/umqttd/umqttd/devices/gateway"
@@ -20,6 +21,8 @@ const (
 	// messages that a wildcard subscription brings at once. Beyond it QoS 0 is
 	// dropped and counted, QoS 1 stays with the broker.
 	inboxLen = 1000
+	// maxQueued is how many messages a session takes on unless it is told otherwise.
+	maxQueued = 1000
 )
 
 // session is the MQTT session of one node: a client, and the goroutine that
@@ -111,6 +114,13 @@ func (s *session) config(c gateway.Command) mqttcore.Config {
 	cfg.ClientID, cfg.CleanSession, cfg.Will = c.ClientID, c.Clean, will(c.Will)
 	cfg.ManualAck = true
 	cfg.MaxInbox = inboxLen
+	for filter, qos := range c.Filters {
+		cfg.Subscriptions = append(cfg.Subscriptions, mqttcore.Subscription{Filter: []byte(filter), QoS: qos})
+	}
+	if window := 2 * cfg.MaxInflight; window > maxQueued { // what is loaded from the outbox at once
+		cfg.MaxQueued = window
+		cfg.MaxQueuedBytes = math.MaxInt32
+	}
 	cfg.OnState = s.onState
 	cfg.OnPublished = s.onPublished
 	cfg.OnSubscribed = s.onSubscribed
@@ -258,7 +268,7 @@ func (s *session) changed(at time.Time, st *mqttcore.State) {
 	default:
 		d.logBroker(s, st)
 		s.setOnline(false)
-		d.gw.SessionDown(now, s.node, at, false)
+		d.gw.SessionDown(now, s.node, at, st.ByPeer)
 	}
 }
 

@@ -19,8 +19,18 @@ type Status struct {
 	Open    bool
 	Problem string // why the port is not open
 	Counts  Counts
+	Outbox  OutboxStatus
 	Boards  []Board  // with a session, by client id
 	Console []string // the last lines, printable
+}
+
+// OutboxStatus is how the outbox of a device is, up to a second ago.
+type OutboxStatus struct {
+	Configured  bool
+	Messages    int    // that the broker has not acknowledged
+	Bytes       int64  // of these
+	Quarantined int    // messages
+	Problem     string // why it does not take messages; empty if it does
 }
 
 // Counts counts since the device started.
@@ -78,6 +88,10 @@ func (d *Device) status() Status {
 	s := Status{
 		Name: d.cfg.Name, Port: d.cfg.Port.String(), Open: d.line.open(), Problem: d.line.problem,
 		Counts: d.seen.counts, Console: slices.Clone(d.seen.printed),
+		Outbox: OutboxStatus{
+			Configured: d.cfg.Outbox.Dir != "", Messages: d.outbox.stats.Messages, Bytes: d.outbox.stats.Bytes,
+			Quarantined: d.outbox.stats.Quarantined, Problem: d.outbox.problem,
+		},
 	}
 	for _, n := range d.gw.Nodes() {
 		b := Board{NodeStatus: n}

@@ -40,6 +40,10 @@ type Device struct {
 	Republished prometheus.Counter
 	Quarantined prometheus.Counter
 
+	// The outbox.
+	OutboxRefused [outboxRefusals]prometheus.Counter
+	OutboxDamaged prometheus.Counter
+
 	uplink   [3]Flow // QoS -1, 0, 1
 	downlink [2]Flow // QoS 0, 1
 
@@ -96,9 +100,12 @@ func (m *Metrics) Device(name string) *Device {
 		Republished: m.republished.WithLabelValues(name),
 		Quarantined: m.quarantined.WithLabelValues(name),
 
+		OutboxDamaged: m.outboxDamaged.WithLabelValues(name),
+
 		name:         name,
 		certificates: m.certificates,
 	}
+	resolve(d.OutboxRefused[:], m.outboxRefused, name, outboxRefusalNames[:])
 	resolve(d.Reconnects[:], m.reconnects, name, sideNames[:])
 	resolve(d.FrameErrors[:], m.frameErrors, name, frameErrorNames[:])
 	resolve(d.LineErrors[:], m.lineErrors, name, lineErrorNames[:])

@@ -79,6 +79,18 @@ var dropReasonNames = [dropReasons]string{
 	"broker_offline", "session_lost", "outbox_oldest", "board_offline", "downlink_full", "board_refused",
 }
 
+// OutboxRefusal is why the outbox did not take a message: the label reason of umqttd_outbox_refused_total.
+type OutboxRefusal uint8
+
+// The reasons of umqttd_outbox_refused_total.
+const (
+	OutboxFull   OutboxRefusal = iota // outbox.max_bytes are used, or the disk is full
+	OutboxFailed                      // the disk returned an error
+	outboxRefusals
+)
+
+var outboxRefusalNames = [outboxRefusals]string{"full", "failed"}
+
 // Request is what a board asked for and did not get: the label request of umqttd_refused_total.
 type Request uint8
 
@@ -129,6 +141,9 @@ func (e PortError) String() string { return portErrorNames[e] }
 
 // String returns the label value.
 func (r DropReason) String() string { return dropReasonNames[r] }
+
+// String returns the label value.
+func (r OutboxRefusal) String() string { return outboxRefusalNames[r] }
 
 // String returns the label value.
 func (r Request) String() string { return requestNames[r] }

@@ -42,7 +42,7 @@ type Metrics struct {
 	ConfigReloadTimestamp prometheus.Gauge
 	// GatewayConnected is 1 while the gateway's own MQTT session is connected.
 	GatewayConnected prometheus.Gauge
-	// OutboxCommit times one group commit, from write to fsync's return, in seconds. One commit may hold messages of many devices.
+	// OutboxCommit times one group commit, from write to fsync's return, in seconds. One commit may hold messages of all boards of a device.
 	OutboxCommit prometheus.Observer
 
 	registry *prometheus.Registry
@@ -52,7 +52,7 @@ type Metrics struct {
 
 	frames, bytes, frameErrors, lineErrors, portErrors, consoleLines *prometheus.CounterVec
 
-	messages, retransmits, duplicates, dropped, refused, reconnects, redelivered, republished, quarantined *prometheus.CounterVec
+	messages, retransmits, duplicates, dropped, refused, reconnects, redelivered, republished, quarantined, outboxRefused, outboxDamaged *prometheus.CounterVec
 
 	uplink, downlink, serialRTT, brokerRTT *prometheus.HistogramVec
 }
@@ -97,6 +97,8 @@ func New(build Build) *Metrics {
 	m.quarantined = m.counters("quarantined_total", "Stored messages set aside because the broker closed the connection on them again and again.")
 	m.outboxMessages = m.gauges("outbox_messages", "Messages stored on disk that the broker has not acknowledged.")
 	m.outboxBytes = m.gauges("outbox_bytes", "Size of those messages on disk, in bytes.")
+	m.outboxRefused = m.counters("outbox_refused_total", "Messages that the outbox did not take, by why.", "reason")
+	m.outboxDamaged = m.counters("outbox_damaged_total", "Places in the outbox that were found damaged.")
 	m.OutboxCommit = m.histogram("outbox_commit_seconds", "One group commit of the outbox: write to return of fsync.")
 
 	// The gateway itself.
