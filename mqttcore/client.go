@@ -258,8 +258,13 @@ func (c *Client) callHook(it *item) {
 			c.cfg.OnPublished(it.completion())
 		}
 	case c.cfg.OnSubscribed != nil && (!it.again || it.err != nil):
-		c.cfg.OnSubscribed(SubCompletion{Token: it.token, Granted: it.granted, Err: it.err, Again: it.again})
+		c.cfg.OnSubscribed(it.answer())
 	}
+}
+
+// answer returns what a finished request reports.
+func (it *item) answer() SubCompletion {
+	return SubCompletion{Token: it.token, Granted: it.granted, Err: it.err, Again: it.again}
 }
 
 // completion returns what a finished publish reports.

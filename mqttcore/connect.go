@@ -25,7 +25,7 @@ func (c *Client) dial(ctx context.Context) (*link, error) {
 	if ending {
 		return nil, context.Canceled
 	}
-	connect, err := c.connectPacket()
+	connect, err := c.cfg.connectPacket()
 	if err != nil {
 		return nil, err
 	}
@@ -47,19 +47,19 @@ func (c *Client) dial(ctx context.Context) (*link, error) {
 }
 
 // connectPacket returns CONNECT for the present session.
-func (c *Client) connectPacket() ([]byte, error) {
+func (c *Config) connectPacket() ([]byte, error) {
 	p := packet.Connect{
-		ClientID:     []byte(c.cfg.ClientID),
-		CleanSession: c.cfg.CleanSession,
-		KeepAlive:    uint16(c.cfg.KeepAlive / time.Second),
-		HasUsername:  c.cfg.Username != "",
-		Username:     []byte(c.cfg.Username),
+		ClientID:     []byte(c.ClientID),
+		CleanSession: c.CleanSession,
+		KeepAlive:    uint16(c.KeepAlive / time.Second),
+		HasUsername:  c.Username != "",
+		Username:     []byte(c.Username),
 	}
-	if w := c.cfg.Will; w != nil {
+	if w := c.Will; w != nil {
 		p.HasWill, p.WillRetain, p.WillQoS, p.WillTopic, p.Will = true, w.Retain, w.QoS, w.Topic, w.Payload
 	}
-	if c.cfg.Password != nil {
-		password, err := c.cfg.Password()
+	if c.Password != nil {
+		password, err := c.Password()
 		if err != nil {
 			return nil, fmt.Errorf("mqttcore: password: %w", err)
 		}

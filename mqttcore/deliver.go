@@ -19,18 +19,31 @@ func (c *Client) accept(l *link, now time.Time, in *inbound) time.Time {
 	if l.dead {
 		return later
 	}
+	c.inbox.push(in.item(now))
+	if !c.delivering {
+		c.delivering = true
+		go c.deliverFn()
+	}
+	return later
+}
+
+// item returns a copy of a message received now, on its way to the application.
+func (in *inbound) item(now time.Time) *item {
 	it := newItem(itemInbound)
 	it.text = append(append(it.text, in.Topic...), in.Payload...)
 	it.topicLen = len(in.Topic)
 	it.qos, it.retain, it.dup = in.QoS, in.Retain, in.Dup
 	it.token = in.id
 	it.accepted = now
-	c.inbox.push(it)
-	if !c.delivering {
-		c.delivering = true
-		go c.deliverFn()
+	return it
+}
+
+// delivery returns what the application gets to see of it.
+func (it *item) delivery() Delivery {
+	return Delivery{
+		ID: it.token, Topic: it.topic(), Payload: it.payload(),
+		QoS: it.qos, Retain: it.retain, Dup: it.dup, Received: it.accepted,
 	}
-	return later
 }
 
 // makeRoom waits until a message of size bytes fits into the inbox, or the
@@ -96,10 +109,7 @@ func (c *Client) deliver() {
 // handle gives a message to every handler whose filter it matches, and
 // otherwise to OnMessage. It reports whether there was one.
 func (c *Client) handle(routes []route, it *item) bool {
-	d := Delivery{
-		ID: it.token, Topic: it.topic(), Payload: it.payload(),
-		QoS: it.qos, Retain: it.retain, Dup: it.dup, Received: it.accepted,
-	}
+	d := it.delivery()
 	handled := false
 	for i := range routes {
 		if MatchFilter(routes[i].filter, d.Topic) {

@@ -84,5 +84,6 @@
 // The session is a plain value, the engine: packets, requests and the time go
 // in; packets, finished messages and the next deadline come out. It has one
 // ordered queue, and one cursor that serves first sends and resends alike. The
-// Client brings it a socket, a clock and a mutex.
+// Client brings it a socket, a clock and a mutex; an [Engine] is for those who
+// bring their own.
 package mqttcore

@@ -37,12 +37,17 @@ type Counters struct {
 func (c *Client) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	s := c.engine.stats()
+	s.Inbox = c.inbox.queue.n
+	return s
+}
+
+func (e *engine) stats() Stats {
 	return Stats{
-		Counters: c.engine.count,
-		Queued:   c.engine.out.queue.n,
-		Inflight: c.engine.out.inflight,
-		Inbox:    c.inbox.queue.n,
-		Online:   c.engine.phase == online,
-		PingRTT:  c.engine.pingRTT,
+		Counters: e.count,
+		Queued:   e.out.queue.n,
+		Inflight: e.out.inflight,
+		Online:   e.phase == online,
+		PingRTT:  e.pingRTT,
 	}
 }
