@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -62,6 +63,10 @@ func showDevice(s *devices.Status) web.Device {
 		Name: s.Name, Port: s.Port, Up: s.Open, Problem: s.Problem,
 		FramesRx: s.Counts.FramesRx, FramesTx: s.Counts.FramesTx, Errors: s.Counts.Errors,
 		Retransmits: s.Counts.Retransmits, Dropped: s.Counts.Dropped,
+		Stored: uint64(s.Outbox.Messages), StoredBytes: s.Outbox.Bytes, Quarantined: s.Outbox.Quarantined,
+	}
+	if s.Outbox.Problem != "" {
+		d.Problem = strings.TrimPrefix(d.Problem+"; "+s.Outbox.Problem, "; ")
 	}
 	for i := range s.Boards {
 		d.Boards = append(d.Boards, showBoard(&s.Boards[i]))
@@ -71,7 +76,7 @@ func showDevice(s *devices.Status) web.Device {
 
 func showBoard(b *devices.Board) web.Board {
 	board := web.Board{
-		ClientID: b.ClientID, Since: b.Since, BrokerOnline: b.Broker, SRTT: b.SRTT, Uplink: b.Uplink, Downlink: b.Downlink,
+		ClientID: b.ClientID, Since: b.Since, BrokerOnline: b.Broker, SRTT: b.SRTT, Uplink: b.Uplink, Downlink: b.Downlink, Stored: b.Stored,
 	}
 	if b.Connected {
 		board.Session = web.Active
@@ -90,6 +95,9 @@ func (p *page) NotReady() []string {
 	}
 	for _, t := range p.devices {
 		reasons = appendUnready(reasons, t)
+		if why := t.current.Load().NotReady(); why != "" {
+			reasons = append(reasons, t.String()+": "+why)
+		}
 	}
 	if len(reasons) == 0 && !p.serving.Load() {
 		reasons = append(reasons, "starting or stopping")
@@ -106,13 +114,14 @@ func appendUnready(reasons []string, t task) []string {
 	}
 }
 
-// summary is the line for systemctl status: "3/4 devices up, broker connected".
+// summary is the line for systemctl status: "3/4 devices up, broker connected, outbox 12".
 func (d *Daemon) summary(ctx context.Context) string {
-	up, boards, online := 0, 0, 0
+	up, boards, online, stored := 0, 0, 0, 0
 	for _, a := range d.ask(ctx) {
 		if a.Open {
 			up++
 		}
+		stored += a.Outbox.Messages
 		for i := range a.Boards {
 			boards++
 			if a.Boards[i].Broker {
@@ -127,5 +136,9 @@ func (d *Daemon) summary(ctx context.Context) string {
 	case boards > 0:
 		broker = fmt.Sprintf("broker connected for %d of %d boards", online, boards)
 	}
-	return fmt.Sprintf("%d/%d devices up, %s", up, len(d.devices), broker)
+	line := fmt.Sprintf("%d/%d devices up, %s", up, len(d.devices), broker)
+	if d.cfg.Outbox.Dir != "" {
+		line += fmt.Sprintf(", outbox %d", stored)
+	}
+	return line
 }

@@ -131,13 +131,22 @@ func (w *wiring) wireDevice(c *config.Device) error {
 		Name: c.Name, Port: c.Port, ClientID: c.ClientID, Topics: c.Topics,
 		Access:   gateway.Access{Publish: filters(c.Allow.Publish), Subscribe: filters(c.Allow.Subscribe)},
 		Limits:   gateway.Limits{MessagesPerSecond: float64(c.Limits.MessagesPerSecond), MaxPayload: c.Limits.MaxPayload},
-		RxBuffer: c.RxBuffer, MaxFrame: c.MaxFrame, Session: session,
+		RxBuffer: c.RxBuffer, MaxFrame: c.MaxFrame, Session: session, Outbox: w.outbox(c.Name),
 		ConsoleLog: !c.Console.NoLog, ConsoleTopic: c.Console.Topic, ShowPayloads: w.cfg.HTTP.ShowPayloads,
 	}
 	shared := w.shared
 	shared.Beat = w.watchdog.Loop("device " + c.Name).Tick
 	w.devices = append(w.devices, supervise(c.Name, w.log, func() *devices.Device { return devices.New(cfg, shared) }))
 	return nil
+}
+
+// outbox says where the device of that name keeps messages.
+func (w *wiring) outbox(name string) devices.Outbox {
+	o := &w.cfg.Outbox
+	return devices.Outbox{
+		Dir: o.Of(name), MaxBytes: o.MaxBytes, DropOldest: o.WhenFull == config.DropOldest,
+		SpillAfter: o.SpillAfter, RunWithout: o.IfUnusable == config.RunWithout,
+	}
 }
 
 // filters keeps nil, which allows everything, apart from empty, which allows nothing.

@@ -1,7 +1,11 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/prometheus/exporter-toolkit/web"
@@ -15,9 +19,7 @@ func (d *decoder) check(c *Config, devices []*Device) {
 	d.checkBroker(&c.Broker)
 	d.checkEmbedded(c, devices)
 	d.checkHTTP(&c.HTTP)
-	if at, given := d.given[&c.Outbox.Dir]; given && c.Outbox.Dir != "" {
-		d.warn(at, "is not used by this version: messages wait in memory for the broker", "remove it, or leave it for the next version")
-	}
+	d.checkOutbox(&c.Outbox)
 	for _, dev := range devices {
 		d.checkDevice(c, dev)
 		d.checkBroker(&dev.Broker)
@@ -104,6 +106,25 @@ func (d *decoder) checkHTTP(h *HTTP) {
 	}
 	if d.gave(&h.ShowPayloads) && h.ShowPayloads && !h.Off && h.WebConfigFile == "" && !onLoopback(h.Listen) {
 		d.warn(d.at(&h.ShowPayloads), "payloads are shown to everyone who can reach "+h.Listen, "write web_config_file: with users, or listen on 127.0.0.1")
+	}
+}
+
+// checkOutbox looks for the folder, or for the one that it can be made in. What is in
+// it is seen when it is opened.
+func (d *decoder) checkOutbox(o *Outbox) {
+	if !d.gave(&o.Dir) || o.Dir == "" {
+		return
+	}
+	at := d.at(&o.Dir)
+	info, err := os.Stat(o.Dir)
+	switch {
+	case err == nil && !info.IsDir():
+		d.fault(at, o.Dir+" is no folder", "write the name of a folder")
+	case errors.Is(err, fs.ErrNotExist):
+		parent := filepath.Dir(o.Dir)
+		if _, err := os.Stat(parent); errors.Is(err, fs.ErrNotExist) {
+			d.fault(at, parent+" does not exist", "make it, or mount its disk")
+		}
 	}
 }
 

@@ -21,6 +21,7 @@ package config
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -80,11 +81,12 @@ type EmbeddedBroker struct {
 
 // An Outbox keeps messages on disk until the broker has acknowledged them.
 type Outbox struct {
-	// Dir is the folder of the outbox. Zero: no outbox; the acknowledgement of
-	// the broker is the only one.
+	// Dir is the folder in which each device has one of its own. Zero: no outbox;
+	// the acknowledgement of the broker is the only one.
 	Dir string
 
-	// MaxBytes bounds the outbox on disk. Zero: 64 MiB. Negative values are refused.
+	// MaxBytes bounds what each device takes on disk. Zero: 64 MiB. Negative values
+	// are refused.
 	MaxBytes int64
 
 	// WhenFull is what happens to the next message when MaxBytes are used.
@@ -94,7 +96,30 @@ type Outbox struct {
 	// SpillAfter is how long the broker may take to acknowledge before a message
 	// is written to disk. Zero: 250 ms. Negative values are refused.
 	SpillAfter time.Duration
+
+	// IfUnusable is what a device does whose outbox is damaged, foreign or out of
+	// reach. Zero: Stop.
+	IfUnusable IfUnusable
 }
+
+// Of returns the folder of a device, or "" if there is no outbox.
+func (o *Outbox) Of(device string) string {
+	if o.Dir == "" {
+		return ""
+	}
+	return filepath.Join(o.Dir, device)
+}
+
+// IfUnusable is what a device does without the outbox that it should have.
+type IfUnusable string
+
+const (
+	// Stop keeps its port closed until the outbox can be used: nothing is promised
+	// that cannot be kept.
+	Stop IfUnusable = "stop"
+	// RunWithout runs the device as if it had no outbox, until the next start.
+	RunWithout IfUnusable = "run_without"
+)
 
 // WhenFull is what a full outbox does.
 type WhenFull string
@@ -148,6 +173,7 @@ func (c *Config) SetDefaults() {
 	setDefault(&c.Outbox.MaxBytes, 64<<20)
 	setDefault(&c.Outbox.WhenFull, Reject)
 	setDefault(&c.Outbox.SpillAfter, 250*time.Millisecond)
+	setDefault(&c.Outbox.IfUnusable, Stop)
 	if !c.HTTP.Off {
 		setDefault(&c.HTTP.Listen, DefaultHTTPListen)
 	}

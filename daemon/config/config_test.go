@@ -17,7 +17,7 @@ func TestDefaults(t *testing.T) {
 	want := Config{
 		Broker:         broker,
 		EmbeddedBroker: EmbeddedBroker{Listen: "127.0.0.1:1883"},
-		Outbox:         Outbox{MaxBytes: 64 << 20, WhenFull: Reject, SpillAfter: 250 * time.Millisecond},
+		Outbox:         Outbox{MaxBytes: 64 << 20, WhenFull: Reject, SpillAfter: 250 * time.Millisecond, IfUnusable: Stop},
 		HTTP:           HTTP{Listen: "127.0.0.1:9884"},
 		Log:            Log{Level: "info", Format: "auto"},
 		Gateway:        hostName(),

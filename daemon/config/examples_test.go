@@ -69,8 +69,7 @@ func TestPackagedExampleUncommented(t *testing.T) {
 		"umqttd.yaml": text, "password": "x", "greenhouse.password": "x", "tls/ca.pem": cert, "tls/gateway.pem": cert, "tls/gateway.key": key,
 		"users": "me:$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi", "web.yaml": "", "devices.d/a.yaml": "name: a\nport: /dev/a\n",
 	})
-	const want = "is not used by this version: messages wait in memory for the broker; remove it, or leave it for the next version\n"
-	if got := said(t, path); !strings.HasSuffix(got, want) || strings.Count(got, "\n") != 1 {
+	if got := said(t, path); got != "" {
 		t.Errorf("got\n%s", got)
 	}
 }

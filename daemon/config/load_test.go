@@ -44,7 +44,7 @@ broker:
   max_inflight: 7
   reconnect: {min: 1s, max: 5s}
 embedded_broker: {listen: "127.0.0.1:0", password_file: users}
-outbox: {max_bytes: 1GiB, when_full: drop_oldest, spill_after: 1s}
+outbox: {dir: outbox, max_bytes: 1GiB, when_full: drop_oldest, spill_after: 1s, if_unusable: run_without}
 http: {listen: "127.0.0.1:0", show_payloads: true}
 log: {level: debug, format: json}
 gateway: pi-attic
@@ -92,7 +92,7 @@ devices:
 	want := &Config{
 		Broker:         main,
 		EmbeddedBroker: EmbeddedBroker{Listen: "127.0.0.1:0", PasswordFile: filepath.Join(dir, "users")},
-		Outbox:         Outbox{MaxBytes: 1 << 30, WhenFull: DropOldest, SpillAfter: time.Second},
+		Outbox:         Outbox{Dir: filepath.Join(dir, "outbox"), MaxBytes: 1 << 30, WhenFull: DropOldest, SpillAfter: time.Second, IfUnusable: RunWithout},
 		HTTP:           HTTP{Listen: "127.0.0.1:0", ShowPayloads: true},
 		Log:            Log{Level: "debug", Format: "json"},
 		Gateway:        "pi-attic",

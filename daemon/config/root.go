@@ -43,10 +43,11 @@ func embeddedKeys(e *EmbeddedBroker) []key {
 
 func outboxKeys(o *Outbox) []key {
 	return []key{
-		{"dir", file{&o.Dir}, "Folder of the outbox; none by default."},
-		{"max_bytes", size{&o.MaxBytes, 1 << 20, 1 << 40}, "The most the outbox takes on disk."},
+		{"dir", file{&o.Dir}, "Folder in which each device has one of its own; none by default."},
+		{"max_bytes", size{&o.MaxBytes, 1 << 20, 1 << 40}, "The most that each device takes on disk."},
 		{"when_full", choice[WhenFull]{field: &o.WhenFull, words: []WhenFull{Reject, DropOldest}}, "What a full outbox does: tell the board to wait, or drop the oldest message."},
 		{"spill_after", duration{field: &o.SpillAfter, min: time.Millisecond, max: time.Hour}, "How long the broker may take to acknowledge before a message is written to disk."},
+		{"if_unusable", choice[IfUnusable]{field: &o.IfUnusable, words: []IfUnusable{Stop, RunWithout}}, "What a device does whose outbox cannot be used: keep its port closed until it can, or run without."},
 	}
 }
 

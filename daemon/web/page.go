@@ -25,6 +25,7 @@ var page = template.Must(template.New("page.html").Funcs(template.FuncMap{
 	"span":    span,
 	"group":   group,
 	"size":    size,
+	"volume":  volume,
 	"ms":      milliseconds,
 	"excerpt": excerpt,
 }).ParseFS(files, "assets/page.html"))
@@ -132,10 +133,16 @@ func group(n uint64) string {
 	return digits
 }
 
-// size returns a number of bytes.
-func size(bytes int) string {
-	if bytes < 10_000 {
+// size returns the size of a message.
+func size(bytes int) string { return volume(int64(bytes)) }
+
+// volume returns a number of bytes.
+func volume(bytes int64) string {
+	switch {
+	case bytes < 10_000:
 		return fmt.Sprintf("%d B", bytes)
+	case bytes >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20))
 	}
 	return fmt.Sprintf("%.1f KiB", float64(bytes)/1024)
 }

@@ -34,6 +34,8 @@ type Device struct {
 	Retransmits        uint64 // both directions
 	Dropped            uint64 // messages
 	Stored             uint64 // messages in the outbox
+	StoredBytes        int64  // of these
+	Quarantined        int    // messages that the broker does not take
 
 	Boards []Board // the page shows the first 100
 }
@@ -63,6 +65,7 @@ type Board struct {
 	SRTT         time.Duration
 	Uplink       uint64  // messages from the board
 	Downlink     uint64  // messages to the board
+	Stored       int     // messages from the board in the outbox
 	Topics       []Topic // the last ones, newest first; the page shows the first 5
 }
 
