@@ -242,7 +242,7 @@ func (g *Gateway) Nodes() []NodeStatus {
 		if n.live() {
 			all = append(all, NodeStatus{
 				ID: n.id, ClientID: n.clientID, Peer: n.peer, Since: n.began, Connected: n.state == active,
-				Broker: n.mqtt.online, SRTT: n.rtt.srtt, Queued: len(n.queue), InFlight: len(n.dup.inflight), Stored: n.out.stored,
+				Broker: n.mqtt.online, SRTT: n.rtt.srtt, Queued: len(n.queue), InFlight: len(n.dup.inflight), Stored: n.out.stored(),
 			})
 		}
 	}

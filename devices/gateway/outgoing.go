@@ -28,8 +28,9 @@ const (
 type outgoing struct {
 	handed  []*outMessage
 	storing []*outMessage
-	stored  int       // messages in the outbox
-	ahead   int       // of these, not handed
+	kept    int       // messages that are handed and stored
+	ahead   int       // messages in the outbox that are not handed
+	unsure  bool      // ahead may be too small: only an empty Loaded says that there are no more
 	lastSeq uint64    // of the stored messages that were handed, the last
 	loading bool      // LoadMessages is not answered
 	closed  time.Time // the outbox took nothing; it is asked again from then on
@@ -62,9 +63,21 @@ func (m *outMessage) unsaved() bool {
 	return m.seq == 0 && !m.storing && !m.done && !m.deadline.IsZero()
 }
 
+// stored returns how many messages are in the outbox.
+func (o *outgoing) stored() int { return o.kept + o.ahead }
+
+// less takes count from the messages that are ahead.
+func (o *outgoing) less(count int) {
+	least := 0
+	if o.unsure && o.ahead > 0 {
+		least = 1
+	}
+	o.ahead = max(least, o.ahead-count)
+}
+
 // unfinished reports whether there is something that was promised to be delivered,
 // or is about to be.
-func (o *outgoing) unfinished() bool { return o.stored > 0 || len(o.storing) > 0 || o.parting != 0 }
+func (o *outgoing) unfinished() bool { return o.stored() > 0 || len(o.storing) > 0 || o.parting != 0 }
 
 // straight reports whether a new message may go straight to the MQTT session.
 func (o *outgoing) straight(takes bool) bool {
@@ -244,7 +257,7 @@ func (g *Gateway) trim(n *node) {
 	for k < len(o.handed) && o.handed[k].done && !o.handed[k].storing {
 		m := o.handed[k]
 		if m.seq > 0 {
-			o.stored--
+			o.kept--
 			if m.poison {
 				g.settleStored(n, upTo)
 				upTo = 0

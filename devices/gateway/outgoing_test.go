@@ -229,10 +229,47 @@ func TestEvicted(t *testing.T) {
 	s.up(id, false)
 	c := s.wantCommand("the rest", LoadMessages)
 	s.load(c, 3, 3)
-	s.published(s.wantPublish("the rest", "m3"))
+	rest := s.wantPublish("the rest", "m3")
+	s.load(s.wantCommand("what it dropped is not certain", LoadMessages), 1, 0)
+	s.published(rest)
 	s.wantCommand("done", SettleStored)
-	if got := s.g.byID[id].out; got.stored != 0 || got.ahead != 0 {
-		t.Errorf("%d stored, %d ahead", got.stored, got.ahead)
+	if got := &s.g.byID[id].out; got.stored() != 0 || got.unfinished() {
+		t.Errorf("%d stored", got.stored())
+	}
+}
+
+// TestEvictedWhatWasDone: the outbox counts messages that the gateway has settled
+// meanwhile. What is left must not be overtaken.
+func TestEvictedWhatWasDone(t *testing.T) {
+	s, id := newStoring(t, mqttsn.CleanSession)
+	s.down(id)
+	for i := uint64(1); i <= 12; i++ {
+		s.say(uint16(i), fmt.Sprint("m", i))
+		s.stored(s.wantStore("stored", fmt.Sprint("m", i)), i)
+	}
+	s.up(id, false)
+	c := s.wantCommand("the first", LoadMessages)
+	s.load(c, 1, 8)
+	for i := range 8 {
+		s.published(s.wantPublish("sent", fmt.Sprint("m", i+1)))
+		for len(s.commands) > 0 && s.commands[0].Kind == SettleStored {
+			s.commands = s.commands[1:]
+		}
+		if last := len(s.commands) - 1; last >= 0 && s.commands[last].Kind == LoadMessages {
+			c = s.commands[last]
+			s.commands = s.commands[:last]
+		}
+		for len(s.commands) > 0 && s.commands[len(s.commands)-1].Kind == SettleStored {
+			s.commands = s.commands[:len(s.commands)-1]
+		}
+	}
+	s.g.Evicted(s.now, "b1", 10, 10) // eight of them were done
+	s.frames = nil
+	s.say(13, "m13")
+	s.stored(s.wantStore("what comes now waits behind", "m13"), 13)
+	s.load(c, 11, 13)
+	for i := 11; i <= 13; i++ {
+		s.wantPublish("in order", fmt.Sprint("m", i))
 	}
 }
 

@@ -151,7 +151,7 @@ func (g *Gateway) Restore(now time.Time, clientID string, state []byte, stored i
 	}
 	g.clients[clientID], g.byID[n.id] = n, n
 	n.restore(&s)
-	n.out.stored, n.out.ahead = stored, stored
+	n.out.ahead = stored
 	n.connected = !n.clean
 	if stored > 0 {
 		g.deliverRestored(now, n, &s)

@@ -37,7 +37,6 @@ func (g *Gateway) Stored(now time.Time, id NodeID, token, seq uint64, result Sto
 		g.recycleOut(o.storing[i])
 		o.storing = slices.Delete(o.storing, i, i+1)
 		if result == StoreOK {
-			o.stored++
 			o.ahead++
 		}
 	} else if i := slices.IndexFunc(o.handed, func(m *outMessage) bool { return m.token == token }); i >= 0 {
@@ -47,7 +46,7 @@ func (g *Gateway) Stored(now time.Time, id NodeID, token, seq uint64, result Sto
 	}
 	if result == StoreOK {
 		o.closed = time.Time{}
-		if o.stored == 1 && n.will != nil {
+		if o.stored() == 1 && n.will != nil {
 			g.saveNode(n) // its will stands behind its messages now
 		}
 		g.settle(now, n, token, Safe, true)
@@ -70,7 +69,7 @@ func (g *Gateway) storedHanded(now time.Time, n *node, m *outMessage, seq uint64
 		return
 	}
 	m.seq = seq
-	n.out.stored++
+	n.out.kept++
 	n.out.lastSeq = seq
 	m.buf = m.buf[:0]
 	g.trim(n)
@@ -86,8 +85,7 @@ func (g *Gateway) Loaded(now time.Time, id NodeID, messages []StoredMessage) {
 	o := &n.out
 	o.loading = false
 	if len(messages) == 0 { // what was damaged is not coming
-		o.stored -= o.ahead
-		o.ahead = 0
+		o.ahead, o.unsure = 0, false
 	}
 	for i := range messages {
 		s := &messages[i]
@@ -99,7 +97,8 @@ func (g *Gateway) Loaded(now time.Time, id NodeID, messages []StoredMessage) {
 		m.token, m.seq, m.retain = g.token, s.Seq, s.Retain
 		o.handed = append(o.handed, m)
 		o.lastSeq = s.Seq
-		o.ahead = max(0, o.ahead-1)
+		o.kept++
+		o.less(1)
 		g.hand(n, m, s.Topic, s.Payload)
 	}
 	n.mqtt.used = n.mqtt.used || len(messages) > 0
@@ -107,21 +106,23 @@ func (g *Gateway) Loaded(now time.Time, id NodeID, messages []StoredMessage) {
 }
 
 // Evicted says that the outbox dropped the oldest n messages of a client, up to
-// that sequence number, to make room.
+// that sequence number, to make room. Some of them may be done with: the outbox
+// had not been told yet.
 func (g *Gateway) Evicted(now time.Time, clientID string, upTo uint64, count int) {
 	n := g.clients[clientID]
 	if n == nil {
 		return
 	}
 	o := &n.out
-	o.stored -= count
 	for _, m := range o.handed {
 		if m.seq > 0 && m.seq <= upTo { // it is still with the MQTT session
 			m.seq, m.deadline = 0, time.Time{}
+			o.kept--
 			count--
 		}
 	}
-	o.ahead = max(0, o.ahead-count)
+	o.unsure = true
+	o.less(count)
 	o.lastSeq = max(o.lastSeq, upTo)
 	g.progress(now, n)
 }
