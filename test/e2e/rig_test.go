@@ -22,6 +22,9 @@ type setup struct {
 	connect   []string // further keys of broker
 	device    []string // further keys of the device
 	top       []string // further keys of the configuration
+	outbox    string   // its folder; empty: none
+	keys      string   // further keys of outbox
+	trace     string   // system calls of umqttd that strace notes; empty: none
 }
 
 // rig is what a test talks to.
@@ -32,6 +35,7 @@ type rig struct {
 	broker  *mosquitto.Broker
 	line    *cable.Cable
 	gateway *umqttd.Gateway
+	trace   *umqttd.Trace // with setup.trace
 }
 
 // newRig starts a broker and a umqttd with the gateway name "gw", and waits until the port is open.
@@ -60,7 +64,14 @@ func newRig(t *testing.T, s setup) *rig {
 		"devices:\n  - " + strings.Join(device, "\n    "),
 		"gateway: gw",
 	}, s.top...)
-	r.gateway = umqttd.Start(t, program, strings.Join(config, "\n"))
+	if s.outbox != "" {
+		config = append(config, fmt.Sprintf("outbox: {dir: %q%s}", s.outbox, s.keys))
+	}
+	if s.trace != "" {
+		r.gateway, r.trace = umqttd.StartTraced(t, program, strings.Join(config, "\n"), s.trace)
+	} else {
+		r.gateway = umqttd.Start(t, program, strings.Join(config, "\n"))
+	}
 	// Ready does not wait for ports, and what a board sends before its port is open is lost.
 	r.gateway.WaitMetric(metric("device_up"), 1)
 	return r

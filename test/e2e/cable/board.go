@@ -191,6 +191,38 @@ func (b *Board) Unsubscribe(filter string) {
 	b.Wait(board.Unsubscribed, before+1)
 }
 
+// Sleep says that the board will be silent for d, and waits until that is agreed.
+func (b *Board) Sleep(d time.Duration) {
+	b.t.Helper()
+	before := b.Count(board.Asleep)
+	b.do(func(client *board.Board, now time.Time) { client.Sleep(now, d) })
+	b.Wait(board.Asleep, before+1)
+}
+
+// Wake makes a board that sleeps ask for its messages, and waits until it has them all and sleeps again. It returns how that ended.
+func (b *Board) Wake() board.Event {
+	b.t.Helper()
+	before := b.Count(board.Asleep)
+	b.do(func(client *board.Board, now time.Time) { client.Wake(now) })
+	return b.Wait(board.Asleep, before+1)
+}
+
+// UpdateWill changes the will, and waits for both answers, which it returns.
+func (b *Board) UpdateWill(w board.Will) (topic, message mqttsn.ReturnCode) {
+	b.t.Helper()
+	topics, messages := b.Count(board.WillTopicUpdated), b.Count(board.WillMessageUpdated)
+	var err error
+	b.do(func(client *board.Board, _ time.Time) {
+		if err = client.UpdateWillTopic(w.Topic, w.QoS, w.Retain); err == nil {
+			err = client.UpdateWillMessage(w.Message)
+		}
+	})
+	if err != nil {
+		b.t.Fatalf("cable: update the will: %v", err)
+	}
+	return b.Wait(board.WillTopicUpdated, topics+1).ReturnCode, b.Wait(board.WillMessageUpdated, messages+1).ReturnCode
+}
+
 // AskTime asks for the time and waits for the answer.
 func (b *Board) AskTime() time.Time {
 	b.t.Helper()
@@ -234,6 +266,23 @@ func (b *Board) Events(kind board.EventKind) []board.Event {
 		}
 	}
 	return all
+}
+
+// Drain returns what has happened since it was called last, and forgets it: a board that runs for long would remember too much.
+func (b *Board) Drain() []board.Event {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := b.events
+	b.events = nil
+	return all
+}
+
+// Room returns how many more messages can be queued.
+func (b *Board) Room() int {
+	b.t.Helper()
+	room := 0
+	b.do(func(client *board.Board, _ time.Time) { room = client.Room() })
+	return room
 }
 
 // Count returns how many events of one kind there were.

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -50,8 +51,8 @@ func Build(dir string) (string, error) {
 type Gateway struct {
 	// Immutable.
 	t       testing.TB
-	program string
-	config  string // what the test wants, without http
+	program []string // with what it is started by, if that is not the program itself
+	config  string   // what the test wants, without http
 	dir     string
 	http    string // host:port
 
@@ -88,12 +89,17 @@ func (l *lineLog) String() string {
 // Start starts umqttd and waits until it is ready. Config is YAML without the key http, which Start adds.
 func Start(t testing.TB, program, config string) *Gateway {
 	t.Helper()
+	return start(t, []string{program}, config)
+}
+
+func start(t testing.TB, program []string, config string) *Gateway {
+	t.Helper()
 	g := &Gateway{t: t, program: program, config: config, dir: t.TempDir()}
 	t.Cleanup(g.cleanup)
 	for range startAttempts {
 		g.http = freeAddress(t)
 		g.write(g.config)
-		if g.run() {
+		if g.run(g.ready) {
 			return g
 		}
 	}
@@ -113,16 +119,16 @@ func (g *Gateway) write(config string) {
 func (g *Gateway) file() string { return filepath.Join(g.dir, "umqttd.yaml") }
 
 // command returns the program with its arguments and surroundings.
-func command(program, dir string, args ...string) *exec.Cmd {
-	c := exec.Command(program, args...)
+func command(program []string, dir string, args ...string) *exec.Cmd {
+	c := exec.Command(program[0], append(program[1:len(program):len(program)], args...)...)
 	c.Env = append(os.Environ(), "RUNTIME_DIRECTORY="+dir, "NOTIFY_SOCKET=", "JOURNAL_STREAM=")
 	// A test that panics runs no cleanup; the kernel then ends the program.
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return c
 }
 
-// run starts the program and waits until it is ready. It reports false if its HTTP port was taken.
-func (g *Gateway) run() bool {
+// run starts the program and waits until it is ready, or whatever is waited for. It reports false if its HTTP port was taken.
+func (g *Gateway) run(ready func() bool) bool {
 	g.t.Helper()
 	p := &process{command: command(g.program, g.dir, "run", "--config", g.file()), exited: make(chan struct{})}
 	output, err := p.command.StderrPipe()
@@ -146,7 +152,7 @@ func (g *Gateway) run() bool {
 		p.err = p.command.Wait()
 	}()
 	g.process = p
-	patience.Wait(g.t, "umqttd is ready", func() bool { return g.ready() || p.ended() })
+	patience.Wait(g.t, "umqttd is ready", func() bool { return ready() || p.ended() })
 	if !p.ended() {
 		return true
 	}
@@ -228,8 +234,19 @@ func (g *Gateway) end(signal os.Signal) error {
 // Restart starts the program again after Stop or Kill, with the same configuration on the same HTTP port.
 func (g *Gateway) Restart() {
 	g.t.Helper()
+	g.restart(g.ready)
+}
+
+// RestartUnready is Restart of a program that something keeps from being ready. It waits only until the program says that it lives.
+func (g *Gateway) RestartUnready() {
+	g.t.Helper()
+	g.restart(func() bool { status, _ := g.get("/-/healthy"); return status == http.StatusOK })
+}
+
+func (g *Gateway) restart(ready func() bool) {
+	g.t.Helper()
 	for range startAttempts {
-		if g.run() {
+		if g.run(ready) {
 			return
 		}
 	}
@@ -282,7 +299,7 @@ lines:
 // Run runs the program to its end and returns its exit status and all that it wrote.
 func Run(t testing.TB, program string, args ...string) (status int, output string) {
 	t.Helper()
-	c := command(program, t.TempDir(), args...)
+	c := command([]string{program}, t.TempDir(), args...)
 	var b strings.Builder
 	c.Stdout, c.Stderr = &b, &b
 	if err := c.Start(); err != nil {

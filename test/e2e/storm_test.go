@@ -1,0 +1,290 @@
+package e2e
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/umqttd/umqttd/serialproto/board"
+	"github.com/umqttd/umqttd/test/e2e/cable"
+	"github.com/umqttd/umqttd/test/e2e/patience"
+	"github.com/umqttd/umqttd/test/e2e/umqttd"
+	"github.com/umqttd/umqttd/test/e2e/witness"
+	"github.com/umqttd/umqttd/test/mosquitto"
+)
+
+var (
+	stormSeed   = flag.Uint64("storm.seed", 1, "what the faults of TestStorm are drawn from")
+	stormFaults = flag.Int("storm.faults", 40, "how many faults TestStorm has")
+	stormFor    = flag.Duration("storm.for", 0, "how long TestStorm goes on, instead of a number of faults")
+)
+
+// TestStorm lets boards publish and receive while everything around them fails, at moments drawn at random: umqttd is killed with SIGKILL, the broker is stopped,
+// killed and frozen, ports are unplugged, boards lose their power. What was acknowledged to a board arrives, in its order, and nothing else does; and so does what
+// the broker has for a board. The seed decides what fails next; when exactly it does is up to the machine.
+//
+//	go test ./test/e2e -run TestStorm -v -storm.seed 7 -storm.for 10m
+func TestStorm(t *testing.T) {
+	t.Parallel()
+	s := newStorm(t)
+	t.Logf("seed %d", *stormSeed)
+	end := time.Now().Add(*stormFor)
+	for n := 0; n < *stormFaults || *stormFor > 0; n++ {
+		if *stormFor > 0 && time.Now().After(end) {
+			break
+		}
+		s.progress(1 + s.random.IntN(60))
+		s.fail()
+	}
+	s.calm()
+	for _, b := range s.boards {
+		b.up.want(t)
+		b.down.want(t)
+		t.Logf("%s: %d messages up, %d copies; %d down, %d copies", b.name, len(b.up.got), b.up.copies, len(b.down.got), b.down.copies)
+	}
+	t.Logf("faults: %v", s.faults)
+}
+
+// storm is everything there is.
+type storm struct {
+	t       *testing.T
+	random  *rand.Rand
+	broker  *mosquitto.Broker
+	gateway *umqttd.Gateway
+	witness *witness.Witness
+	boards  []*stormBoard
+	taken   int // of what arrived at the witness
+	acked   int // messages, in all
+	faults  map[string]int
+	state   string // of the broker: up, down, frozen
+}
+
+// stormBoard is a place for a board, and who is there.
+type stormBoard struct {
+	s       *storm
+	name    string
+	cfg     board.Config
+	line    *cable.Cable
+	plugged bool
+	board   *cable.Board
+	up      *ledger
+	down    *ledger
+}
+
+func newStorm(t *testing.T) *storm {
+	s := &storm{
+		t: t, random: rand.New(rand.NewPCG(*stormSeed, 0)), faults: make(map[string]int), state: "up",
+		broker: mosquitto.Start(t, mosquitto.Config{Persistence: true, Lines: append(quietLog, "max_inflight_messages 0")}),
+	}
+	s.witness = witness.New(t, s.broker.Addr(), "witness", "up/+")
+	var config strings.Builder
+	fmt.Fprintf(&config, "broker: {url: %q, reconnect: {min: 20ms, max: 200ms}}\ngateway: gw\noutbox: {dir: %s}\ndevices:\n", s.broker.URL(), t.TempDir())
+	for i, cfg := range []board.Config{{}, {Window: 4}, {CleanSession: true}, {CleanSession: true, Window: 4}} {
+		cfg.ClientID = fmt.Sprintf("m%d", i)
+		cfg.KeepAlive, cfg.MaxQueue = 10*time.Second, 64
+		b := &stormBoard{
+			s: s, name: cfg.ClientID, cfg: cfg, line: cable.New(t), plugged: true,
+			up: newLedger(cfg.ClientID, "up/"+cfg.ClientID), down: newLedger("to-"+cfg.ClientID, "down/"+cfg.ClientID),
+		}
+		fmt.Fprintf(&config, "  - {name: %s, port: %s}\n", b.name, b.line.Path())
+		s.boards = append(s.boards, b)
+	}
+	s.gateway = umqttd.Start(t, program, config.String())
+	for _, b := range s.boards {
+		s.gateway.WaitMetric(fmt.Sprintf("umqttd_device_up{device=%q}", b.name), 1)
+		b.board = cable.NewBoard(t, b.line, b.cfg)
+		b.board.Wait(board.Connected, 1)
+		if !b.cfg.CleanSession {
+			b.board.Subscribe(b.down.topic, 1)
+		}
+	}
+	s.witness.Publish("settled", "") // what the boards subscribed to is on the broker's disk then
+	patience.Wait(t, "the subscriptions are safe", func() bool { return s.witness.Unsure() == 0 })
+	return s
+}
+
+// quietLog keeps mosquitto from logging every packet.
+var quietLog = []string{"log_type none", "log_type error", "log_type warning", "log_type notice", "log_type information"}
+
+// turn gives the boards something to do, and takes note of what has happened.
+func (s *storm) turn(more bool) {
+	for _, b := range s.boards {
+		b.note()
+		if !more {
+			continue
+		}
+		for range min(2, b.board.Room()-32) {
+			number, text := b.up.next()
+			b.board.Publish(board.Message{Topic: b.up.topic, Data: []byte(text), QoS: 1, Token: uint64(number)})
+		}
+		if !b.cfg.CleanSession && s.witness.Unsure() < 20 {
+			number, text := b.down.next()
+			s.witness.Publish(b.down.topic, text)
+			b.down.owe(number) // the witness sees to that
+		}
+	}
+	for _, m := range s.witness.Arrived(s.taken) {
+		s.taken++
+		known := false
+		for _, b := range s.boards {
+			known = known || b.up.arrive(m)
+		}
+		if !known {
+			s.t.Errorf("the witness was given %q on %s", m.Payload, m.Topic)
+		}
+	}
+}
+
+// note takes note of what has happened to a board.
+func (b *stormBoard) note() {
+	for _, ev := range b.board.Drain() {
+		switch ev.Kind {
+		case board.Published:
+			b.up.owe(int(ev.Token))
+			b.s.acked++
+		case board.Dropped:
+			b.s.t.Errorf("%s: message %d was refused: %v", b.name, ev.Token, ev.ReturnCode)
+		case board.Received:
+			if !b.down.arrive(witness.Message{Topic: ev.Topic, Payload: string(ev.Data)}) {
+				b.s.t.Errorf("%s was given %q on %s", b.name, ev.Data, ev.Topic)
+			}
+		}
+	}
+}
+
+// progress waits until boards have got n acknowledgements more.
+func (s *storm) progress(n int) {
+	s.t.Helper()
+	want := s.acked + n
+	if !patience.Within(patience.Limit, func() bool { s.turn(true); return s.acked >= want }) {
+		s.t.Fatalf("%d acknowledgements are missing after %v; the broker is %s", want-s.acked, patience.Limit, s.state)
+	}
+}
+
+// fail makes the next fault, or ends one.
+func (s *storm) fail() {
+	s.t.Helper()
+	b := s.boards[s.random.IntN(len(s.boards))]
+	switch s.random.IntN(8) {
+	case 0, 1, 2:
+		s.faults["umqttd killed"]++
+		s.gateway.Kill()
+		s.gateway.Restart()
+	case 3, 4:
+		s.failBroker()
+	case 5, 6:
+		b.replug()
+	case 7:
+		s.faults["power cut off"]++
+		b.board.PowerOff()
+		b.note()
+		b.board = cable.NewBoard(s.t, b.line, b.cfg)
+	}
+}
+
+// failBroker takes the broker away, or brings it back.
+func (s *storm) failBroker() {
+	s.t.Helper()
+	switch {
+	case s.state == "down":
+		s.broker.Restart()
+		s.state = "up"
+		return
+	case s.state == "frozen" && s.random.IntN(2) == 0:
+		s.broker.Resume()
+		s.state = "up"
+		return
+	}
+	next := s.random.IntN(3)
+	switch {
+	case next == 0 && s.state == "up":
+		s.faults["broker frozen"]++
+		s.broker.Pause()
+		s.state = "frozen"
+	case next == 1 && s.state == "up":
+		s.faults["broker stopped"]++
+		s.broker.Stop()
+		s.state = "down"
+	default:
+		// Only now is what it forgets no loss of umqttd's: see package witness.
+		if s.state == "up" {
+			patience.Wait(s.t, "the witness is there", s.witness.Online)
+		}
+		if !s.witness.Online() {
+			return
+		}
+		s.faults["broker killed"]++
+		s.broker.Kill()
+		s.state = "down"
+	}
+}
+
+// replug pulls the cable, or plugs it in.
+func (b *stormBoard) replug() {
+	if b.plugged {
+		b.s.faults["port unplugged"]++
+		b.line.Unplug()
+	} else {
+		b.line.Plug()
+	}
+	b.plugged = !b.plugged
+	for _, other := range b.s.boards {
+		if other.plugged {
+			return
+		}
+	}
+	b.replug() // somebody must be there
+}
+
+// calm ends all faults, and waits until there is nothing more to do.
+func (s *storm) calm() {
+	s.t.Helper()
+	switch s.state {
+	case "down":
+		s.broker.Restart()
+	case "frozen":
+		s.broker.Resume()
+	}
+	s.state = "up"
+	for _, b := range s.boards {
+		if !b.plugged {
+			b.replug()
+		}
+	}
+	var waits string
+	idle := patience.Within(3*patience.Limit, func() bool {
+		s.turn(false)
+		waits = s.waits()
+		return waits == ""
+	})
+	if !idle {
+		s.t.Errorf("%v after the last fault there is still something to do: %s", 3*patience.Limit, waits)
+	}
+}
+
+// waits says what there is still to do.
+func (s *storm) waits() string {
+	if n := s.witness.Unsure(); n > 0 {
+		return fmt.Sprintf("%d messages of the witness are not safe", n)
+	}
+	for _, b := range s.boards {
+		if n := b.cfg.MaxQueue - b.board.Room(); n > 0 {
+			return fmt.Sprintf("%s has %d messages that are not acknowledged", b.name, n)
+		}
+		if n, first := b.up.missing(); n > 0 {
+			return fmt.Sprintf("%s: %d messages, from %d on, have not arrived", b.up.topic, n, first)
+		}
+		if n, first := b.down.missing(); n > 0 {
+			return fmt.Sprintf("%s: %d messages, from %d on, have not arrived", b.down.topic, n, first)
+		}
+	}
+	for _, b := range s.boards {
+		if n := s.gateway.Metric(fmt.Sprintf("umqttd_outbox_messages{device=%q}", b.name)); n != 0 {
+			return fmt.Sprintf("%s has %g messages in its outbox", b.name, n)
+		}
+	}
+	return ""
+}
