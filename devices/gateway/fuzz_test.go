@@ -418,8 +418,8 @@ func (w *fuzzWorld) wantBounds() {
 		if s := w.sessions[id]; s != nil && s.inside < 0 {
 			w.t.Fatal("a message from the broker was released twice")
 		}
-		if n.out.stored < 0 || n.out.ahead < 0 {
-			w.t.Fatalf("%d messages are stored, %d of them not handed over", n.out.stored, n.out.ahead)
+		if n.out.kept < 0 || n.out.ahead < 0 {
+			w.t.Fatalf("%d messages are stored, %d of them not handed over", n.out.kept, n.out.ahead)
 		}
 	}
 }
