@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 
 	"github.com/spf13/cobra"
 
@@ -13,12 +16,16 @@ func newCheck() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "say what is wrong with a configuration",
-		Long:  "check reads a configuration as `umqttd run` would, starts nothing, and prints every fault with its place.",
-		Args:  noArgs,
+		Long: "check reads a configuration as `umqttd run` would, starts nothing, and prints every fault with its place.\n" +
+			"It looks into the outboxes too, and changes nothing there.",
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := load(file, cmd.ErrOrStderr())
 			if err != nil {
 				return err
+			}
+			if !usableOutboxes(cfg, cmd.ErrOrStderr()) {
+				return errSaid
 			}
 			devices := "devices"
 			if len(cfg.Devices) == 1 {
@@ -30,4 +37,27 @@ func newCheck() *cobra.Command {
 	}
 	cmd.Flags().StringVarP(&file, "config", "c", config.DefaultFile, "configuration file")
 	return cmd
+}
+
+// usableOutboxes looks into the outboxes and reports whether all devices will run. What
+// another user may read is only warned of.
+func usableOutboxes(cfg *config.Config, w io.Writer) bool {
+	usable := true
+	if cfg.Outbox.Dir == "" {
+		return usable
+	}
+	for _, name := range deviceNames(cfg) {
+		_, err := inspect(cfg, name)
+		switch {
+		case err == nil:
+		case errors.Is(err, fs.ErrPermission):
+			fmt.Fprintf(w, "device %s: %v (warning)\n", name, err)
+		case cfg.Outbox.IfUnusable == config.RunWithout:
+			fmt.Fprintf(w, "device %s: %v; running without it (warning)\n", name, err)
+		default:
+			fmt.Fprintf(w, "device %s: %v\n", name, err)
+			usable = false
+		}
+	}
+	return usable
 }

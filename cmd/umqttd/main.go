@@ -4,6 +4,7 @@
 //	umqttd check    say what is wrong with a configuration
 //	umqttd ports    list serial ports
 //	umqttd monitor  show what passes a port
+//	umqttd outbox   list what waits for the broker
 //	umqttd sim      be a board
 //	umqttd demo     show everything at work, with nothing else installed
 //	umqttd version  say which umqttd this is
@@ -69,7 +70,7 @@ func newRoot() *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
-	root.AddCommand(newRun(), newCheck(), newPorts(), newMonitor(), newSim(), newDemo(), newVersion())
+	root.AddCommand(newRun(), newCheck(), newPorts(), newMonitor(), newOutbox(), newSim(), newDemo(), newVersion())
 	root.SetHelpCommand(newHelp())
 	strictCompletion(root)
 	return root

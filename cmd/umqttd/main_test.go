@@ -39,7 +39,7 @@ func TestScript(t *testing.T) {
 			env.Setenv("RUNTIME_DIRECTORY", env.WorkDir) // for the socket that monitor uses
 			return nil
 		},
-		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits, "keep": keep},
 	})
 }
 
