@@ -102,6 +102,15 @@ func TestWhileAwake(t *testing.T) {
 	s.want("the message", short(0, 1, "a"))
 	s.board(wakeUp("b1"), pingReq)
 	s.wantIdle("a repetition means nothing")
+	woken := 0
+	for _, n := range s.notices {
+		if n.Kind == BoardAwake {
+			woken++
+		}
+	}
+	if woken != 1 {
+		t.Errorf("the board woke up %d times", woken)
+	}
 	s.deliver(id, "tt", "b", 1)
 	s.board(shortAck(1))
 	s.wantRelease("the board has it", 1, true)
@@ -272,6 +281,11 @@ func TestWakeElsewhere(t *testing.T) {
 	s.boardFrom(at(2), shortAck(1))
 	s.wantRelease("delivered", 1, true)
 	s.want("PINGRESP", pingResp)
+	for n := 6; n < 9; n++ {
+		s.advance(80 * time.Second)
+		s.boardFrom(at(n), wakeUp("b1"))
+		s.want("it was heard in time", pingResp)
+	}
 
 	connect(3, "b3")
 	s.boardFrom(at(3), wakeUp("b1"))
@@ -476,4 +490,98 @@ func TestBrokerLostWhileAsleep(t *testing.T) {
 	s.wantIdle("the board sleeps")
 	s.board(wakeUp("b1"))
 	s.want("now", short(0, 1, "a"))
+}
+
+// TestBusyPortAndSleep: PINGRESP waits for the port as everything does.
+func TestBusyPortAndSleep(t *testing.T) {
+	s := newScript(t, Config{})
+	s.asleep(0)
+	s.g.PortBusy(s.now, true)
+	s.board(wakeUp("b1"))
+	s.wantIdle("the port takes nothing")
+	s.g.PortBusy(s.now, false)
+	s.collect()
+	s.want("now it does", pingResp)
+}
+
+// TestBrokerRefusesSleeper: it is connected already, and not disturbed.
+func TestBrokerRefusesSleeper(t *testing.T) {
+	s := newScript(t, Config{})
+	id := s.asleep(0)
+	s.down(id)
+	s.g.SessionRefused(s.now, id, 5)
+	s.collect()
+	s.wantIdle("perhaps it changes its mind")
+	s.board(wakeUp("b1"))
+	s.want("it sleeps", pingResp)
+}
+
+// TestWillOfLostSleeper: it stands behind what the board said before it slept,
+// also after a restart, which waits for the board as long as its sleep may last.
+func TestWillOfLostSleeper(t *testing.T) {
+	s := newScript(t, Config{Outbox: true, Predefined: map[uint16]string{1: "a"}})
+	id := s.connectWithWill(0)
+	s.up(id, false)
+	s.want("connected", connack(mqttsn.Accepted))
+	s.down(id)
+	s.say(1, "x")
+	s.stored(s.wantStore("the broker is away", "x"), 1)
+	s.want("safe", puback(1, 1, mqttsn.Accepted))
+	s.advance(saveAfter)
+	s.wantCommand("kept for a restart", SaveNode)
+	s.board(doze(60))
+	s.want("asleep", goodbye)
+	s.advance(saveAfter)
+	state := s.wantCommand("that, too", SaveNode).State
+	s.advance(90 * time.Second)
+	if c := s.wantCommand("lost", StoreMessage); string(c.Topic) != "w" || string(c.Payload) != "gone" {
+		t.Fatalf("stores %+v", c)
+	}
+
+	s = &script{t: t, g: New(Config{Outbox: true}), now: s.now}
+	if err := s.g.Restore(s.now, "b1", state, 1); err != nil {
+		t.Fatal(err)
+	}
+	s.collect()
+	s.wantCommand("what was stored is delivered", OpenSession)
+	s.advance(90*time.Second - 1)
+	s.wantIdle("it may still sleep")
+	s.advance(1)
+	s.wantCommand("it does not come back", StoreMessage)
+}
+
+// TestHeldWillOfSleeper: a will that the gateway keeps is told to the broker as soon
+// as nothing can be lost by it, asleep or not.
+func TestHeldWillOfSleeper(t *testing.T) {
+	s := newScript(t, Config{})
+	id := s.connect(mqttsn.CleanSession)
+	s.board(mqttsn.Packet{Type: mqttsn.Subscribe, MsgID: 1, Topic: []byte("cmd")})
+	c := s.wantCommand("a clean session that has something to lose", SubscribeFilter)
+	s.g.Subscribed(s.now, id, c.Token, Granted, 1)
+	s.collect()
+	s.frames = nil
+	s.board(willTopicUpd("w"))
+	s.want("the gateway keeps it", willResp(mqttsn.WillTopicResp, mqttsn.Accepted))
+	s.board(doze(60))
+	s.want("asleep", goodbye)
+	s.down(id)
+	if c := s.wantCommand("the session is lost anyway", OpenSession); c.Will == nil {
+		t.Fatalf("opened %+v", c)
+	}
+}
+
+// TestMessageOfForgottenSession: what a broker sends of a session that it is about
+// to forget is not for the board.
+func TestMessageOfForgottenSession(t *testing.T) {
+	s := newScript(t, Config{})
+	id := s.connectWithWill(mqttsn.CleanSession)
+	s.up(id, true)
+	s.wantCommand("the broker is to forget it", OpenSession)
+	s.deliver(id, "tt", "old", 1)
+	s.wantRelease("too late", 1, false)
+	s.up(id, false)
+	s.wantCommand("forgotten", OpenSession)
+	s.up(id, false)
+	s.want("a session without it", connack(mqttsn.Accepted))
+	s.wantIdle("that is all")
 }
