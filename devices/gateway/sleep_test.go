@@ -385,6 +385,9 @@ func TestAsleepMustConnect(t *testing.T) {
 		s.want("connect first", goodbye)
 		s.wantIdle("that is all")
 	}
+	s.board(willTopic(0, "w"))
+	s.wantIdle("nobody asked")
+	s.wantNotice("said", Malformed, ReasonUnexpected)
 	s.board(publish(mqttsn.QoSMinus1|mqttsn.Flags(mqttsn.PredefinedID), 1, 0, "x"))
 	s.wantCommand("QoS -1 needs no session", PublishOwn)
 	s.deliver(id, "tt", "a", 1)
