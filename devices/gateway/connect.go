@@ -28,13 +28,18 @@ func (g *Gateway) connect(now time.Time, peer Peer, p *mqttsn.Packet) {
 		g.refusePeer(now, peer, mqttsn.NotSupported, why, string(p.ClientID))
 		return
 	}
+	g.place(n, peer)
+	g.begin(now, n, p)
+	g.schedule(n)
+}
+
+// place notes that n is reached at peer.
+func (g *Gateway) place(n *node, peer Peer) {
 	if g.nodes[n.peer] == n {
 		delete(g.nodes, n.peer)
 	}
 	n.peer = peer
 	g.nodes[peer] = n
-	g.begin(now, n, p)
-	g.schedule(n)
 }
 
 // leave takes n from its peer, which is somebody else now.
@@ -59,10 +64,11 @@ func (g *Gateway) clientIDFor(p *mqttsn.Packet) (string, Reason) {
 
 // admit returns the node with the client id, old or new, for peer, or says why
 // peer cannot have that id. A live client is taken over only where every node
-// is welcome: on loopback a client that restarts has another port.
+// is welcome: on loopback a client that restarts has another port. One that sleeps
+// may wake up anywhere.
 func (g *Gateway) admit(now time.Time, peer Peer, clientID string) (*node, Reason) {
 	n := g.clients[clientID]
-	if n != nil && n.live() && n.peer != peer && !g.cfg.TakeOver {
+	if n != nil && n.live() && !n.sleeps() && n.peer != peer && !g.cfg.TakeOver {
 		g.challenge(now, n)
 		return nil, ReasonClientIDInUse
 	}
@@ -103,6 +109,9 @@ func (g *Gateway) begin(now time.Time, n *node, p *mqttsn.Packet) {
 	if n.state == active {
 		g.notice(Notice{Kind: BoardDisconnected, Node: n.id, ClientID: n.clientID, Reason: ReasonConnect})
 	}
+	if n.rested = n.sleeps(); n.state == asleep {
+		g.notice(Notice{Kind: BoardAwake, Node: n.id, ClientID: n.clientID})
+	}
 	clean := p.Flags.Has(mqttsn.CleanSession)
 	if clean || n.clean {
 		n.topics.clear()
@@ -141,7 +150,7 @@ func (g *Gateway) accept(now time.Time, n *node, sessionPresent bool) {
 		Type: mqttsn.ConnAck, ReturnCode: mqttsn.Accepted,
 		HasSession: n.extended, SessionPresent: sessionPresent,
 	})
-	g.notice(Notice{Kind: BoardConnected, Node: n.id, ClientID: n.clientID, Resumed: sessionPresent, Again: n.connected})
+	g.notice(Notice{Kind: BoardConnected, Node: n.id, ClientID: n.clientID, Resumed: sessionPresent, Again: n.connected && !n.rested})
 	n.connected = true
 	n.trying = time.Time{}
 	n.lastHeard = now // until now the board had to wait
@@ -165,9 +174,14 @@ func (g *Gateway) refusePeer(now time.Time, peer Peer, code mqttsn.ReturnCode, w
 	g.notice(Notice{Kind: BoardRefused, Type: mqttsn.Connect, Reason: why, ClientID: clientID})
 }
 
-// disconnect handles DISCONNECT (MQTT-SN 1.2 section 5.4.21): the MQTT session
-// ends orderly, without its will, and the board is told so.
-func (g *Gateway) disconnect(now time.Time, n *node) {
+// disconnect handles DISCONNECT (MQTT-SN 1.2 section 5.4.21): with a Duration the
+// board falls asleep; else the MQTT session ends orderly, without its will. The
+// board is told so.
+func (g *Gateway) disconnect(now time.Time, n *node, p *mqttsn.Packet) {
+	if p.Duration > 0 && n.state.joined() {
+		g.sleep(now, n, time.Duration(p.Duration)*time.Second)
+		return
+	}
 	g.farewell = now
 	g.end(now, n, CloseSession, ReasonByBoard)
 	g.reply(now, n.peer, &mqttsn.Packet{Type: mqttsn.Disconnect})

@@ -10,7 +10,7 @@ import (
 const maxRefusals = 5
 
 func (g *Gateway) makeReady(n *node) {
-	if !n.ready && (len(n.queue) > 0 || n.request.due) {
+	if !n.ready && (len(n.queue) > 0 || n.request.due || n.state == awake) {
 		n.ready = true
 		g.ready.push(n)
 	}
@@ -18,14 +18,19 @@ func (g *Gateway) makeReady(n *node) {
 
 // sendNext sends the request of n that is due, or the head of its queue, or the
 // REGISTER that this needs first. It reports whether something was
-// sent, and whether only credit was missing.
+// sent, and whether only credit was missing. A board that is awake is sent back to
+// sleep when there is nothing more.
 func (g *Gateway) sendNext(now time.Time, n *node) (sent, blocked bool) {
 	switch {
 	case !g.open || n.quiet:
 		return false, false
 	case n.request.due:
 		return g.sendRequest(now, n)
-	case n.state != active || n.request.kind != 0 || len(n.queue) == 0:
+	case !n.listens() || n.request.kind != 0:
+		return false, false
+	case n.state == awake && (len(n.queue) == 0 || n.held(n.queue[0])):
+		return g.sendToSleep(now, n)
+	case len(n.queue) == 0:
 		return false, false
 	}
 	m := n.queue[0]

@@ -40,7 +40,7 @@ func (g *Gateway) leaveWill(now time.Time, n *node) bool {
 	m := &n.mqtt
 	held := !m.will.equal(n.will) // the broker does not know it
 	switch {
-	case n.will == nil || n.state != active: // or it never was connected with that will
+	case n.will == nil || !n.state.joined(): // or it never was connected with that will
 		return false
 	case g.cfg.Outbox && (held || !m.online || n.out.unfinished()):
 		g.sendWill(now, n)

@@ -103,7 +103,7 @@ type Gateway struct {
 
 	out, spare output
 	frames     int // in out.stream
-	connected  int // nodes that are active
+	connected  int // nodes that are active, asleep or awake
 	used       []*Inbound
 	pool       sync.Pool // of *Inbound
 	spareOut   []*outMessage
@@ -189,7 +189,7 @@ func (g *Gateway) Shutdown(now time.Time) {
 		g.write(now, Peer{}, &mqttsn.Packet{Type: mqttsn.Disconnect}, false)
 	}
 	for _, n := range slices.SortedFunc(maps.Values(g.nodes), func(a, b *node) int { return cmp.Compare(a.id, b.id) }) {
-		if g.open && n.peer != (Peer{}) && n.live() {
+		if g.open && n.peer != (Peer{}) && n.live() && n.state != asleep {
 			g.write(now, n.peer, &mqttsn.Packet{Type: mqttsn.Disconnect}, false)
 		}
 		g.end(now, n, AbortSession, ReasonShutdown)
@@ -228,6 +228,7 @@ type NodeStatus struct {
 	Peer      Peer
 	Since     time.Time // CONNECT
 	Connected bool      // CONNACK was sent
+	Asleep    bool      // it is, or is awake for its messages only; Connected too
 	Broker    bool      // the broker is connected
 	SRTT      time.Duration
 	Queued    int // messages from the broker on their way to it
@@ -241,7 +242,7 @@ func (g *Gateway) Nodes() []NodeStatus {
 	for _, n := range g.nodes {
 		if n.live() {
 			all = append(all, NodeStatus{
-				ID: n.id, ClientID: n.clientID, Peer: n.peer, Since: n.began, Connected: n.state == active,
+				ID: n.id, ClientID: n.clientID, Peer: n.peer, Since: n.began, Connected: n.state.joined(), Asleep: n.sleeps(),
 				Broker: n.mqtt.online, SRTT: n.rtt.srtt, Queued: len(n.queue), InFlight: len(n.dup.inflight), Stored: n.out.stored(),
 			})
 		}
@@ -249,5 +250,6 @@ func (g *Gateway) Nodes() []NodeStatus {
 	return all
 }
 
-// Connected returns how many nodes have been sent their CONNACK.
+// Connected returns how many nodes have been sent their CONNACK. Those that sleep
+// count: they have their session.
 func (g *Gateway) Connected() int { return g.connected }

@@ -44,7 +44,7 @@ func (g *Gateway) NewInbound() *Inbound {
 func (g *Gateway) Deliver(now time.Time, id NodeID, m *Inbound) {
 	g.recycle()
 	n := g.byID[id]
-	if n == nil || !n.mqtt.opened {
+	if n == nil || !n.mqtt.opened || n.mqtt.purging {
 		g.abandon(id, true, m)
 		return
 	}

@@ -17,6 +17,8 @@ const (
 	askWillMsg                // WILLMSGREQ sent
 	connecting                // waiting for the broker
 	active                    // connected
+	asleep                    // connected, and silent until PINGREQ or CONNECT
+	awake                     // asleep, but for the messages it is getting
 )
 
 // node is one MQTT-SN client and its side of an MQTT session.
@@ -31,6 +33,8 @@ type node struct {
 	clean     bool          // CleanSession of the board session
 	extended  bool          // the board asked for session-present in CONNACK
 	keepalive time.Duration // Duration of CONNECT; zero means none
+	nap       time.Duration // Duration of the last DISCONNECT to sleep
+	rested    bool          // the CONNECT under way ends a sleep
 	will      *Will         // stored will, nil for none
 	asked     Will          // the will being asked for
 	willResp  mqttsn.Type   // the answer that is due when an update of the will is in force; 0 for none
@@ -69,14 +73,17 @@ type node struct {
 
 // enter moves n to another state of its session.
 func (g *Gateway) enter(n *node, s state) {
-	if n.state == active {
+	if n.state.joined() {
 		g.connected--
 	}
-	if s == active {
+	if s.joined() {
 		g.connected++
 	}
 	n.state = s
 }
+
+// joined reports whether the board has got its CONNACK.
+func (s state) joined() bool { return s == active || s == asleep || s == awake }
 
 func (n *node) live() bool { return n.state != away }
 
@@ -87,6 +94,8 @@ func (g *Gateway) schedule(n *node) {
 	case n.state == away:
 	case n.state == connecting:
 		d = n.trying.Add(g.connectTimeout())
+	case n.sleeps():
+		d = n.sleepDeadline()
 	case n.state != active:
 		d = n.began.Add(handshakeTimeout)
 	case n.keepalive > 0:
@@ -115,8 +124,9 @@ func (g *Gateway) connectTimeout() time.Duration {
 
 // lossDeadline returns when n is lost with its port, zero while that is open.
 // Absences add up until n is heard: a port that opens and fails at once is gone.
+// A board that sleeps may switch its USB port off.
 func (g *Gateway) lossDeadline(n *node) time.Time {
-	if g.lostAt.IsZero() {
+	if g.lostAt.IsZero() || n.sleeps() {
 		return time.Time{}
 	}
 	return g.lostAt.Add(portGrace - n.gone)
@@ -148,6 +158,8 @@ func (g *Gateway) expire(now time.Time, n *node) {
 		peer := n.peer
 		g.end(now, n, AbortSession, ReasonKeepalive)
 		g.reply(now, peer, &mqttsn.Packet{Type: mqttsn.Disconnect})
+	case n.sleeps() && !now.Before(n.sleepDeadline()):
+		g.overslept(now, n)
 	case !n.request.deadline.IsZero() && !now.Before(n.request.deadline):
 		g.overdue(n)
 	}
@@ -161,7 +173,7 @@ func (g *Gateway) end(now time.Time, n *node, how CommandKind, why Reason) {
 	if !n.live() {
 		return
 	}
-	wasActive := n.state == active
+	wasJoined := n.state.joined()
 	if n.mqtt.opened {
 		g.endSession(now, n, how, why)
 	}
@@ -171,7 +183,7 @@ func (g *Gateway) end(now time.Time, n *node, how CommandKind, why Reason) {
 	n.dup.orphan()
 	g.dropReplies(n.peer)
 	g.discardQueue(n, n.clean)
-	if wasActive {
+	if wasJoined {
 		g.notice(Notice{Kind: BoardDisconnected, Node: n.id, ClientID: n.clientID, Reason: why})
 	}
 	if !n.clean {

@@ -96,6 +96,8 @@ type NoticeKind uint8
 const (
 	BoardConnected    NoticeKind = iota + 1 // a board session began; Resumed if the broker knew it, Again if the gateway did
 	BoardDisconnected                       // it ended; Reason tells why
+	BoardAsleep                             // it goes on, and the board hears nothing until BoardAwake
+	BoardAwake                              // the board asked for its messages, and BoardAsleep follows; or it connects
 	BoardRefused                            // CONNECT was refused; Reason tells why, Type in what: CONNECT, WILLTOPIC or WILLMSG
 	RequestRefused                          // REGISTER, SUBSCRIBE, UNSUBSCRIBE or the update of a will, by Type, was refused; Reason tells why
 	MessageReceived                         // a board's message was taken on; Topic, Size

@@ -79,7 +79,9 @@ func (g *Gateway) dispatch(now time.Time, n *node, peer Peer, p *mqttsn.Packet) 
 	case p.Type == mqttsn.Publish && p.Flags.QoS() == -1:
 		g.publishOwn(now, peer, p)
 		return
-	case n == nil || !n.live():
+	case p.Type == mqttsn.PingReq && g.wake(now, n, peer, p):
+		return
+	case n == nil || !n.live() || n.sleeps() && !mayComeAsleep(p.Type):
 		g.stranger(now, n, peer, p)
 		return
 	}
@@ -146,9 +148,9 @@ func (g *Gateway) handle(now time.Time, n *node, p *mqttsn.Packet) {
 	case mqttsn.PingResp:
 		g.pingResp(now, n)
 	case mqttsn.Disconnect:
-		g.disconnect(now, n)
+		g.disconnect(now, n, p)
 	default:
-		if n.state != active {
+		if !n.state.joined() {
 			g.notConnected(n, p)
 			return
 		}

@@ -19,7 +19,7 @@ type saved struct {
 	Filters   map[string]byte   `json:"filters,omitempty"` // to the QoS granted
 	Will      *savedWill        `json:"will,omitempty"`
 	Connected bool              `json:"connected,omitempty"` // it was there; said only while it has stored messages, which its will stands behind
-	KeepAlive int               `json:"keepalive,omitempty"` // seconds; said with Connected
+	KeepAlive int               `json:"keepalive,omitempty"` // seconds, or those of its sleep; said with Connected
 }
 
 // savedWill is a Will that can be read by people.
@@ -111,7 +111,7 @@ func (n *node) restartState() []byte {
 	}
 	here := n.live() || !n.presumed.IsZero()
 	if s.Will != nil && here && n.out.unfinished() {
-		s.Connected, s.KeepAlive = true, int(n.keepalive/time.Second)
+		s.Connected, s.KeepAlive = true, int(n.silence()/time.Second)
 	}
 	if n.clean && !s.Connected {
 		return nil // what nothing is known of is clean

@@ -206,7 +206,7 @@ func (g *Gateway) pump(now time.Time) {
 // earnCredit asks for credit if much of it is out and no answer is on its way.
 func (g *Gateway) earnCredit(now time.Time) {
 	n := g.nodes[g.lastPeer]
-	if n != nil && n.state == active && !n.quiet && !g.busy && g.flow.wantsPing(g.blocked(), pingLen(n.peer)) {
+	if n != nil && n.listens() && !n.quiet && !g.busy && g.flow.wantsPing(g.blocked(), pingLen(n.peer)) {
 		g.sendPing(now, n)
 	}
 }

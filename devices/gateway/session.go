@@ -142,7 +142,7 @@ func (g *Gateway) SessionDown(now time.Time, id NodeID, lostAt time.Time, byPeer
 
 // brokerAway deals with what waits for a broker that is not there.
 func (g *Gateway) brokerAway(now time.Time, n *node) {
-	if n.state == active && n.clean && !n.mqtt.temporary && !n.mqtt.will.equal(n.will) {
+	if n.state.joined() && n.clean && !n.mqtt.temporary && !n.mqtt.will.equal(n.will) {
 		g.changeWill(now, n) // there is no session left that could lose a message
 	}
 	g.willChanged(now, n)
@@ -165,7 +165,7 @@ func (g *Gateway) SessionRefused(now time.Time, id NodeID, code byte) {
 	if n == nil || !n.mqtt.opened {
 		return
 	}
-	if n.live() && n.state != active && code != serverUnavailable {
+	if n.live() && !n.state.joined() && code != serverUnavailable {
 		g.refuse(now, n, mqttsn.Connect, mqttsn.NotSupported, ReasonRejected)
 	} else {
 		g.brokerAway(now, n)

@@ -140,6 +140,35 @@ func (b *simBoard) leave(length time.Duration) {
 	})
 }
 
+// sessionLost notes the end of a session, of which a board that sleeps does not hear.
+func (w *world) sessionLost(clientID string) {
+	for _, b := range w.boards {
+		b.disturbed = b.disturbed || b.name == clientID
+	}
+}
+
+// nap lets the board sleep for a while. It looks for messages now and then, but
+// perhaps not in time.
+func (b *simBoard) nap(length time.Duration) {
+	if b.off {
+		return
+	}
+	w, here, until := b.w, b.board, b.w.now.Add(length)
+	here.Sleep(w.now, time.Duration(1+w.r.IntN(3))*time.Second)
+	var look func()
+	look = func() {
+		switch {
+		case b.board != here || b.off:
+		case w.now.Before(until):
+			here.Wake(w.now)
+			w.after(time.Duration(w.r.IntN(2500))*time.Millisecond, look)
+		default:
+			here.Start(w.now)
+		}
+	}
+	w.after(time.Duration(w.r.IntN(1500))*time.Millisecond, look)
+}
+
 // produce gives the board its next message.
 func (b *simBoard) produce() {
 	if b.next < len(b.up) {

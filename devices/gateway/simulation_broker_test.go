@@ -148,6 +148,7 @@ func (k *simBroker) execute(c Command) {
 		}
 		k.offline(s, false)
 		s.opened = false
+		k.w.sessionLost(s.clientID)
 	case ForgetSession:
 		delete(k.sessions, c.Node)
 	case PublishMessage:

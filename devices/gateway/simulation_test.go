@@ -165,7 +165,9 @@ func (w *world) step() {
 	if first >= 0 && (next.IsZero() || !w.soon[first].at.After(next)) {
 		h := w.soon[first]
 		w.soon = slices.Delete(w.soon, first, first+1)
-		w.now = h.at
+		if h.at.After(w.now) { // connections have taken a moment
+			w.now = h.at
+		}
 		h.do()
 		return
 	}
@@ -209,7 +211,7 @@ func (w *world) fault() {
 	}
 	length := time.Duration(w.r.IntN(6000)) * time.Millisecond
 	b := w.boards[w.r.IntN(len(w.boards))]
-	switch w.r.IntN(9) {
+	switch w.r.IntN(11) {
 	case 0, 1:
 		w.line.lose(length)
 	case 2, 3:
@@ -223,6 +225,8 @@ func (w *world) fault() {
 	case 7: // one misfortune seldom comes alone
 		w.broker.fail(length)
 		w.after(length/2, b.reboot)
+	case 8, 9:
+		b.nap(length)
 	}
 	w.after(time.Duration(w.r.IntN(4000))*time.Millisecond, w.fault)
 }

@@ -60,7 +60,7 @@ func (g *Gateway) willTopic(now time.Time, n *node, p *mqttsn.Packet) {
 // willOutOfTurn deals with a WILLTOPIC or WILLMSG that nobody waits for. During
 // the handshake it is one that was sent twice.
 func (g *Gateway) willOutOfTurn(n *node, p *mqttsn.Packet) {
-	if n.state == active {
+	if n.state.joined() {
 		g.unexpected(p.Type)
 	}
 }

@@ -136,7 +136,7 @@ func (b *Board) Next(now time.Time) ([]byte, bool) {
 	case connecting:
 		ok = ok || b.nextHandshake(now)
 	case active:
-		ok = ok || b.nextAnswer() || b.nextProbe(now) || b.nextRequest(now) || b.nextPublish(now)
+		ok = ok || b.nextHandshake(now) || b.nextAnswer() || b.nextProbe(now) || b.nextRequest(now) || b.nextPublish(now)
 	case leaving, dozing, awake:
 		ok = ok || b.nextAnswer() || b.nextProbe(now)
 	}

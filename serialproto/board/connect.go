@@ -78,9 +78,10 @@ func (b *Board) nextHandshake(now time.Time) bool {
 }
 
 // willRequested handles WILLTOPICREQ and WILLMSGREQ. The gateway may ask again
-// if an answer was lost.
+// if an answer was lost; and in a session if CONNECT was sent again while CONNACK
+// was on its way.
 func (b *Board) willRequested(answer mqttsn.Type) {
-	if b.state == connecting && b.cfg.Will != nil {
+	if (b.state == connecting || b.state == active) && b.cfg.Will != nil {
 		b.handshake.next = answer
 	}
 }

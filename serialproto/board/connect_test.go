@@ -38,6 +38,26 @@ func TestConnectWithWill(t *testing.T) {
 	s.wantEvent("connected", Connected)
 }
 
+// CONNACK and a second CONNECT cross: the gateway begins anew, and asks anew.
+func TestWillIsAskedForInTheSession(t *testing.T) {
+	s := newScript(t, Config{Will: &Will{Topic: "m5/gone", Message: []byte("bye")}})
+	s.start()
+	s.take("CONNECT", mqttsn.Connect)
+	s.advance(time.Second)
+	s.take("CONNECT again", mqttsn.Connect)
+	s.gateway(connack(mqttsn.Accepted))
+	s.wantEvent("connected", Connected)
+	s.subscribe("a/b", 0)
+	s.take("which the gateway does not take yet", mqttsn.Subscribe)
+	s.gateway(mqttsn.Packet{Type: mqttsn.WillTopicReq})
+	s.want("the topic", mqttsn.Packet{Type: mqttsn.WillTopic, Topic: []byte("m5/gone")})
+	s.gateway(mqttsn.Packet{Type: mqttsn.WillMsgReq})
+	s.want("the message", mqttsn.Packet{Type: mqttsn.WillMsg, Data: []byte("bye")})
+	s.gateway(connack(mqttsn.Accepted))
+	s.advance(time.Second)
+	s.take("now it does", mqttsn.Subscribe)
+}
+
 func TestConnectDeletesWill(t *testing.T) {
 	s := newScript(t, Config{Will: &Will{}})
 	s.start()

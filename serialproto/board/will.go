@@ -109,5 +109,6 @@ func (b *Board) adoptWill(kind mqttsn.Type, update *Will) {
 	b.cfg.Will = &w
 	if w.Topic == "" {
 		b.cfg.Will = nil // deleted, and so not kept by the gateway either
+		b.handshake.next = 0
 	}
 }

@@ -129,6 +129,8 @@ func TestUpdateDeletesWill(t *testing.T) {
 	s.willed()
 	s.updateWillTopic("", 0, false)
 	s.want("an empty WILLTOPICUPD", mqttsn.Packet{Type: mqttsn.WillTopicUpd})
+	ask := mqttsn.Packet{Type: mqttsn.WillTopicReq}
+	s.b.Receive(s.now, ask.Append(nil)) // and the line is busy
 	s.gateway(willTopicResp(mqttsn.Accepted))
 	if e := s.wantEvent("deleted", WillTopicUpdated); e.Topic != "" {
 		t.Fatalf("got %+v", e)
