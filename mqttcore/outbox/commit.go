@@ -33,13 +33,14 @@ func (l *Log) Commit() error {
 	return nil
 }
 
-// Flush is Commit, and writes acknowledgements too, though nothing else may
-// have happened, and removes segments in which nothing matters any more.
-// Callers do that once a second, say: what is lost of it in a power cut only
-// makes messages go out once more.
+// Flush is Commit if anything was appended, put or quarantined since the last
+// one. Otherwise it writes the acknowledgements, though nothing else has
+// happened, and removes segments in which nothing matters any more. Callers do
+// that once a second, say: what is lost of it in a power cut, or after an
+// error, only makes messages go out once more.
 func (l *Log) Flush() error {
-	if err := l.Commit(); err != nil {
-		return err
+	if l.closed || len(l.open.items) > 0 {
+		return l.Commit()
 	}
 	if l.live == 0 {
 		if err := l.reap(); err != nil {

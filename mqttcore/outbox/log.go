@@ -33,14 +33,15 @@ type Log struct {
 	moves           map[uint32]position // source segment: where its copies begin
 	tried           map[uint32]bool     // source segment: there are copies, and it exists
 
-	evicted []Evicted
-	damage  damages
-	indexes indexCache
-	changes int    // how often counts were put right after damage
-	win     window // of scans
-	reader  window // of Read and the like
-	found   []item // of a scan
-	blank   []string
+	evicted    []Evicted
+	damage     damages
+	indexes    indexCache
+	changes    int    // how often counts were put right after damage
+	win        window // of scans
+	reader     window // of Read and the like
+	found      []item // of a scan
+	blank      []string
+	lastCommit int // offset in the tail, as Open found it
 }
 
 // Open opens the log in cfg.Dir, which it makes if it is missing. It repairs
@@ -50,7 +51,8 @@ type Log struct {
 // an error that names it and says what to do: [ErrForeign], [ErrNewer],
 // [ErrDamaged].
 //
-// Nothing is written if there is nothing to repair.
+// Nothing else is written, but for the last commit, once more: it may never have
+// reached the disk.
 func Open(cfg Config) (*Log, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {

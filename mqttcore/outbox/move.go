@@ -68,9 +68,6 @@ func (l *Log) valid(h *head, seg *segment, off int) bool {
 	return !ok || position{seg.number, off}.compare(start) >= 0
 }
 
-// Copies of an attempt that was not completed would count as soon as the
-// original is gone. So it takes a completed move to remove it: tried tells.
-
 // pruneMoves forgets moves whose incomplete attempts are gone from the disk.
 func (l *Log) pruneMoves() {
 	for source, start := range l.moves {
@@ -91,15 +88,18 @@ type mover struct {
 }
 
 // moveOldest removes the oldest segment, after moving what matters in it. The
-// copies are on disk before it goes; if it cannot, they do not count.
+// copies are on disk before it goes. After a restart they count only if it is
+// gone; so if there are copies of an attempt that was not completed, the end of
+// one that was is noted, even if nothing matters any more.
 func (l *Log) moveOldest() error {
 	m := mover{Log: l, victim: l.segs[0]}
-	if m.victim.live > 0 || l.tried[uint32(m.victim.number)] {
+	if !m.victim.moved && (m.victim.live > 0 || l.tried[uint32(m.victim.number)]) {
 		if err := m.copy(); err != nil {
 			l.spare.reset()
 			return err
 		}
 		m.relocate()
+		m.victim.moved = true
 	}
 	return l.drop()
 }

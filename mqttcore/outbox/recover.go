@@ -69,7 +69,7 @@ func (l *Log) discover(f FileInfo) error {
 	}
 	switch {
 	case l.win.unreadable:
-		return fmt.Errorf("outbox: %s: header cannot be read; see to the disk", path)
+		return fmt.Errorf("outbox: %s: header %w", path, errUnreadable)
 	case err == nil && h.number != number:
 		return refuse(path, fmt.Errorf("%w, but a copy of %s", ErrForeign, segmentName(h.number)), "move it elsewhere")
 	case err == nil && (h.size > maxSegment || h.size < headerLen || h.first == 0 || f.Size > int64(h.size)):
@@ -91,16 +91,14 @@ func (l *Log) unfinished(size int) bool {
 	if len(magic) == 0 {
 		return l.zeros(0, size)
 	}
-	return bytes.HasPrefix(segmentMagic[:], magic) && l.zeros(headerLen-4, size)
+	return bytes.HasPrefix(segmentMagic[:], magic) && l.zeros(headerLen, size)
 }
 
 // zeros reports whether the bytes of the window's file are zeros.
 func (l *Log) zeros(from, to int) bool {
 	for off := from; off < to; off += windowBytes {
-		for _, b := range l.win.at(off, min(windowBytes, to-off), 0) {
-			if b != 0 {
-				return false
-			}
+		if !allZero(l.win.at(off, min(windowBytes, to-off), 0)) {
+			return false
 		}
 	}
 	return true
@@ -115,9 +113,9 @@ func (l *Log) load(s *segment, told bool) error {
 	}
 	defer func() { _ = file.Close() }()
 	l.win.reset(file)
-	if !s.sealed {
+	if s == l.tail() && !told {
 		s.end = l.cut(s)
-		s.sealed = l.win.unreadable // rather waste it than zero what may be good
+		s.sealed = s.sealed || l.win.unreadable // rather waste it than zero what may be good
 		l.win.reset(file)
 	}
 	sc := scanner{w: &l.win, salt: s.salt, off: headerLen, end: s.end, good: headerLen}

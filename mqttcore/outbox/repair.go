@@ -31,8 +31,10 @@ func adviceFor(err error) string {
 func (l *Log) cut(s *segment) int {
 	sc := scanner{w: &l.win, salt: s.salt, off: headerLen, end: s.end, good: headerLen}
 	end := 0
+	l.lastCommit = headerLen
 	for r, off, ok := sc.next(); ok; r, off, ok = sc.next() {
 		if r.flags&flagFirst != 0 {
+			l.lastCommit = off
 			end = 0
 		} else if end == 0 && sc.skip > 0 && l.unwritten(off-sc.skip, off) {
 			end = off - sc.skip
@@ -77,14 +79,41 @@ func (l *Log) repair() error {
 	if l.file, err = l.cfg.FS.Open(path, ReadWrite); err != nil {
 		return fmt.Errorf("outbox: %w", err)
 	}
-	if err = l.clean(s); err == nil {
-		err = l.file.Sync() // what is seen now stays, also if it was never synced
+	if err = l.confirm(s); err == nil {
+		err = l.clean(s)
+	}
+	if err == nil {
+		err = l.file.Sync()
 	}
 	if err != nil {
 		return fmt.Errorf("outbox: %s: %w", path, err)
 	}
 	return nil
 }
+
+// confirm writes the last commit once more. It may never have been synced, or a
+// sync of it may have failed, after which the kernel takes its pages for
+// written. What is seen now must stay.
+func (l *Log) confirm(s *segment) error {
+	l.win.reset(l.file)
+	from := l.lastCommit
+	if from == headerLen {
+		from = 0 // the same goes for the header
+	}
+	for off := from; off < s.end; off += windowBytes {
+		p := l.win.at(off, min(windowBytes, s.end-off), 0)
+		if l.win.unreadable {
+			return errUnreadable
+		}
+		if _, err := l.file.WriteAt(p, int64(off)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// errUnreadable: what could be read a moment ago cannot now.
+var errUnreadable = errors.New("cannot be read; see to the disk")
 
 // clean overwrites what stands behind the last record, so that it cannot be
 // taken for a part of what comes to stand before it.

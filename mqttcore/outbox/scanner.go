@@ -33,7 +33,7 @@ func (s *scanner) next() (record, int, bool) {
 		off := s.off
 		p := s.w.at(off, headLen, min(windowBytes, s.end-off-headLen))
 		if binary.LittleEndian.Uint16(p) != recordMagic {
-			s.off += align
+			s.off += s.step(p)
 			continue
 		}
 		h, ok := parseHead(p, s.salt)
@@ -53,6 +53,15 @@ func (s *scanner) next() (record, int, bool) {
 		return record{head: h, body: p[headLen : headLen+int(h.length)]}, off, true
 	}
 	return record{}, 0, false
+}
+
+// step returns how far the next head is away at least. Behind the last record
+// are zeros, mostly.
+func (s *scanner) step(p []byte) int {
+	if p[0] == 0 && s.off+sector <= s.end && allZero(s.w.at(s.off, sector, 0)) {
+		return sector
+	}
+	return align
 }
 
 // report tells of the damage between the last good record and off, where the

@@ -15,6 +15,7 @@ type segment struct {
 	live   int64 // bytes of records in it that still matter
 	msgs   int   // messages among them
 	sealed bool  // nothing is appended any more
+	moved  bool  // all that matters was copied elsewhere; only the file is left
 }
 
 // free returns how many bytes can be appended.
@@ -35,11 +36,12 @@ func (l *Log) tail() *segment {
 	return l.segs[len(l.segs)-1]
 }
 
-// exists reports whether a segment is there, by the low half of its number.
+// exists reports whether a segment is there that counts, by the low half of its
+// number.
 func (l *Log) exists(source uint32) bool {
 	for _, s := range l.segs {
 		if uint32(s.number) == source {
-			return true
+			return !s.moved
 		}
 	}
 	return false

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"bytes"
 	"errors"
 	"io"
 )
@@ -62,4 +63,9 @@ func (w *window) read(p []byte, off int) bool {
 		return true
 	}
 	return err == nil
+}
+
+// allZero compares each byte with the one before.
+func allZero(p []byte) bool {
+	return len(p) == 0 || p[0] == 0 && bytes.Equal(p[1:], p[:len(p)-1])
 }

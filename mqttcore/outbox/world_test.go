@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -21,9 +22,9 @@ type world struct {
 	log  *outbox.Log
 
 	stored *model
-	batch  []change // of the open commit
-	void   []change // of a commit that failed, while none after it succeeded
-	last   uint64   // number given out last, or found in the log
+	batch  []change   // of the open commit
+	voids  [][]change // of commits that failed, while none after them succeeded
+	last   uint64     // number given out last, or found in the log
 	clock  int64
 }
 
@@ -108,7 +109,10 @@ func (w *world) ack(client string, n int) {
 func (w *world) commit() error { return w.done(w.log.Commit()) }
 
 func (w *world) flush() error {
-	err := w.done(w.log.Flush())
+	if err := w.commit(); err != nil {
+		return err
+	}
+	err := w.log.Flush()
 	if err == nil {
 		for name, seq := range w.stored.acked {
 			w.stored.settle(name, seq)
@@ -120,13 +124,13 @@ func (w *world) flush() error {
 func (w *world) done(err error) error {
 	if err != nil {
 		if len(w.batch) > 0 {
-			w.void = w.batch
+			w.voids = append(w.voids, w.batch)
 		}
 		w.batch = nil
 		return err
 	}
 	if len(w.batch) > 0 {
-		w.void = nil
+		w.voids = nil
 	}
 	for _, c := range w.batch {
 		w.stored.apply(c)
@@ -177,31 +181,33 @@ func (w *world) restarted() {
 	}
 	got, err := contentOf(w.log)
 	w.must(err)
-	progress := w.batch
-	if progress == nil {
-		progress = w.void
-	}
 	var diffs []string
-	for k := range len(progress) + 1 {
-		want := w.stored.clone()
-		for _, c := range progress[:k] {
-			want.apply(c)
-		}
-		diff := want.differs(got)
-		if diff == "" {
-			want.adopt(got)
-			w.stored, w.batch, w.void = want, nil, nil
-			w.last = 0
-			for _, list := range want.messages {
-				if n := len(list); n > 0 {
-					w.last = max(w.last, list[n-1].seq)
-				}
+	for _, progress := range append(w.voids, w.batch) {
+		for k := range len(progress) + 1 {
+			want := w.stored.clone()
+			for _, c := range progress[:k] {
+				want.apply(c)
 			}
-			return
+			diff := want.differs(got)
+			if diff == "" {
+				w.adopt(want, got)
+				return
+			}
+			diffs = append(diffs, fmt.Sprintf("with %d of %d records of a commit that did not succeed: %s", k, len(progress), diff))
 		}
-		diffs = append(diffs, fmt.Sprintf("with %d of %d records of the last commit: %s", k, len(progress), diff))
 	}
 	w.t.Fatalf("the log after the crash:\n%s", strings.Join(diffs, "\n"))
+}
+
+// adopt goes on from what was found after a restart.
+func (w *world) adopt(want *model, got content) {
+	want.adopt(got)
+	w.stored, w.batch, w.voids, w.last = want, nil, nil, 0
+	for _, list := range want.messages {
+		if n := len(list); n > 0 {
+			w.last = max(w.last, list[n-1].seq)
+		}
+	}
 }
 
 // random does something, and reports whether the disk was in order.
@@ -233,9 +239,48 @@ func (w *world) random(r *rand.Rand, size int) bool {
 
 // text returns n bytes without zeros.
 func text(r *rand.Rand, n int) string {
-	p := make([]byte, n)
+	p := make([]byte, 40)
 	for i := range p {
 		p[i] = byte('!' + r.IntN(90))
 	}
-	return string(p)
+	return strings.Repeat(string(p), n/len(p)+1)[:n]
+}
+
+// faults plays a history on a disk on which one operation in ten fails.
+func (w *world) faults(seed uint64) {
+	w.t.Helper()
+	r := rand.New(rand.NewPCG(seed, 5))
+	f := rand.New(rand.NewPCG(seed, 6))
+	for range 4 {
+		w.disk.Fail = func(op simdisk.Operation) error {
+			if f.IntN(10) == 0 {
+				return []error{syscall.EIO, syscall.ENOSPC}[f.IntN(2)]
+			}
+			return nil
+		}
+		for range r.IntN(120) {
+			switch n := r.IntN(10); {
+			case n < 5:
+				w.put(string(rune('a'+r.IntN(3))), "t", text(r, r.IntN(20000)))
+			case n < 6:
+				w.ack(string(rune('a'+r.IntN(3))), 1+r.IntN(5))
+			case n < 7:
+				w.state("a", []byte(text(r, 50)))
+			case n < 9:
+				_ = w.commit()
+			default:
+				_ = w.flush()
+			}
+			if r.IntN(20) == 0 {
+				w.check()
+			}
+		}
+		w.disk.Fail = nil
+		if r.IntN(2) == 0 {
+			w.disk.Crash(r)
+		} else {
+			w.disk.Kill()
+		}
+		w.restarted()
+	}
 }

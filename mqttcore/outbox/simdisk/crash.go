@@ -79,27 +79,27 @@ func (d *Disk) CrashWith(changes int, fate func(off int) (Fate, int)) {
 	for _, name := range slices.Sorted(maps.Keys(d.names)) {
 		node := d.names[name]
 		for _, w := range node.todo {
-			node.disk = w.crash(node.disk, fate)
+			w.crash(&node.disk, fate)
 		}
-		files[name] = &inode{now: slices.Clone(node.disk), disk: node.disk}
+		files[name] = &inode{now: node.disk.clone(), disk: node.disk}
 	}
 	d.restart(files)
 }
 
 // crash applies what is left of a write.
-func (w *write) crash(disk []byte, fate func(off int) (Fate, int)) []byte {
+func (w *write) crash(disk *blob, fate func(off int) (Fate, int)) {
 	for off, p := w.off, w.data; len(p) > 0; {
 		n := min(Sector-off%Sector, len(p))
 		switch f, torn := fate(off - off%Sector); f {
 		case Kept:
-			disk = put(disk, p[:n], off)
+			disk.put(p[:n], off)
 		case Torn:
-			return put(disk, p[:min(n, max(0, torn-off%Sector))], off)
+			disk.put(p[:min(n, max(0, torn-off%Sector))], off)
+			return
 		case Missing:
 		}
 		off, p = off+n, p[n:]
 	}
-	return disk
 }
 
 // Kill ends all processes that use the disk, at once. Everything that was
@@ -128,12 +128,14 @@ func (d *Disk) Flip(name string, off int, bits byte) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	node := d.files[path.Clean(filepath.ToSlash(name))]
-	if node == nil || off >= len(node.now) {
+	if node == nil || off >= node.now.size {
 		return false
 	}
-	node.now[off] ^= bits
-	if off < len(node.disk) {
-		node.disk[off] ^= bits
+	for _, b := range []*blob{&node.now, &node.disk} {
+		var p [1]byte
+		if b.get(p[:], off) == 1 {
+			b.put([]byte{p[0] ^ bits}, off)
+		}
 	}
 	return true
 }
@@ -143,7 +145,7 @@ func (d *Disk) Put(name string, p []byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	name = path.Clean(filepath.ToSlash(name))
-	c := change{path: name, node: &inode{now: slices.Clone(p), disk: slices.Clone(p)}}
+	c := change{path: name, node: &inode{now: blobOf(p), disk: blobOf(p)}}
 	d.set(name, c.node)
 	d.changes = d.changes[:len(d.changes)-1]
 	d.settle(c)
@@ -157,7 +159,9 @@ func (d *Disk) Get(name string) []byte {
 	if node == nil {
 		return nil
 	}
-	return append([]byte{}, node.now...)
+	p := make([]byte, node.now.size)
+	node.now.get(p, 0)
+	return p
 }
 
 // Clone returns a disk with the same files, synced or not, without faults and
@@ -168,7 +172,7 @@ func (d *Disk) Clone() *Disk {
 	nodes := map[*inode]*inode{}
 	clone := func(n *inode) *inode {
 		if n != nil && nodes[n] == nil {
-			nodes[n] = &inode{now: slices.Clone(n.now), disk: slices.Clone(n.disk), todo: slices.Clone(n.todo)}
+			nodes[n] = &inode{now: n.now.clone(), disk: n.disk.clone(), todo: slices.Clone(n.todo)}
 		}
 		return nodes[n]
 	}

@@ -73,8 +73,8 @@ type Stats struct {
 
 // inode is a file, whatever its name.
 type inode struct {
-	now  []byte // what a reader sees
-	disk []byte // what was synced
+	now  blob // what a reader sees
+	disk blob // what was synced
 	todo []write
 }
 
@@ -157,7 +157,7 @@ func (d *Disk) List(dir string) ([]outbox.FileInfo, error) {
 	var list []outbox.FileInfo
 	for _, name := range slices.Sorted(maps.Keys(d.files)) {
 		if path.Dir(name) == dir {
-			list = append(list, outbox.FileInfo{Name: path.Base(name), Size: int64(len(d.files[name].now))})
+			list = append(list, outbox.FileInfo{Name: path.Base(name), Size: int64(d.files[name].now.size)})
 		}
 	}
 	return list, nil
@@ -221,7 +221,7 @@ func (d *Disk) Remove(name string) error {
 func (d *Disk) used() int64 {
 	n := int64(0)
 	for _, node := range d.files {
-		n += int64(len(node.now))
+		n += int64(node.now.size)
 	}
 	return n
 }

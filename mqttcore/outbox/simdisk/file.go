@@ -34,10 +34,7 @@ func (f *file) ReadAt(p []byte, off int64) (int, error) {
 	if err := f.check("read"); err != nil {
 		return 0, err
 	}
-	n := 0
-	if off < int64(len(f.node.now)) {
-		n = copy(p, f.node.now[off:])
-	}
+	n := f.node.now.get(p, int(off))
 	if n < len(p) {
 		return n, io.EOF
 	}
@@ -55,7 +52,7 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 		return 0, &fs.PathError{Op: "write", Path: f.path, Err: syscall.EBADF}
 	}
 	n := len(p)
-	grown := int(off) + n - len(f.node.now)
+	grown := int(off) + n - f.node.now.size
 	if free := d.free(); grown > 0 && int64(grown) > free {
 		n = max(0, n-grown+int(max(0, free)))
 	}
@@ -87,17 +84,8 @@ func (i *inode) write(p []byte, off int) {
 	if len(p) == 0 {
 		return
 	}
-	i.now = put(i.now, p, off)
+	i.now.put(p, off)
 	i.todo = append(i.todo, write{off: off, data: append([]byte(nil), p...)})
-}
-
-// put writes p into a file's bytes at off.
-func put(b, p []byte, off int) []byte {
-	if n := off + len(p) - len(b); n > 0 {
-		b = append(b, make([]byte, n)...)
-	}
-	copy(b[off:], p)
-	return b
 }
 
 func (f *file) Sync() error {
@@ -110,7 +98,7 @@ func (f *file) Sync() error {
 	err := d.begin(Operation{Kind: Sync, Path: f.path})
 	if err == nil {
 		for _, w := range f.node.todo {
-			f.node.disk = put(f.node.disk, w.data, w.off)
+			f.node.disk.put(w.data, w.off)
 		}
 	}
 	if d.off {
