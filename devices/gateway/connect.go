@@ -123,7 +123,7 @@ func (g *Gateway) begin(now time.Time, n *node, p *mqttsn.Packet) {
 	n.extended = p.Flags.Has(mqttsn.WantSession)
 	n.keepalive = time.Duration(p.Duration) * time.Second
 	n.began, n.gone, n.quiet = now, 0, false
-	n.presumed, n.willResp = time.Time{}, 0
+	n.presumed, n.willUpdate = time.Time{}, 0
 	n.request, n.ping, n.pending = request{}, ping{}, n.pending[:0]
 	n.topics.unlearn()
 	g.rearm(now, n)

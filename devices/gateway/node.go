@@ -30,14 +30,14 @@ type node struct {
 	claimed   bool // the client id is reserved for this node
 	connected bool // it had a board session before
 
-	clean     bool          // CleanSession of the board session
-	extended  bool          // the board asked for session-present in CONNACK
-	keepalive time.Duration // Duration of CONNECT; zero means none
-	nap       time.Duration // Duration of the last DISCONNECT to sleep
-	rested    bool          // the CONNECT under way ends a sleep
-	will      *Will         // stored will, nil for none
-	asked     Will          // the will being asked for
-	willResp  mqttsn.Type   // the answer that is due when an update of the will is in force; 0 for none
+	clean      bool          // CleanSession of the board session
+	extended   bool          // the board asked for session-present in CONNACK
+	keepalive  time.Duration // Duration of CONNECT; zero means none
+	nap        time.Duration // Duration of the last DISCONNECT to sleep
+	rested     bool          // the CONNECT under way ends a sleep
+	will       *Will         // stored will, nil for none
+	asked      Will          // the will being asked for
+	willUpdate mqttsn.Type   // the update of the will that is answered when it is in force; 0 for none
 
 	presumed   time.Time // restored after a restart: it is lost if it has not connected by then; zero if it has
 	saved      uint64    // hash of what was last saved of it; 0 for nothing
@@ -181,7 +181,9 @@ func (g *Gateway) end(now time.Time, n *node, how CommandKind, why Reason) {
 	n.trying, n.challenged, n.quiet = time.Time{}, time.Time{}, false
 	n.request, n.ping, n.pending = request{}, ping{}, n.pending[:0]
 	n.dup.orphan()
-	g.dropReplies(n.peer)
+	if g.nodes[n.peer] == n {
+		g.dropReplies(n.peer)
+	}
 	g.discardQueue(n, n.clean)
 	if wasJoined {
 		g.notice(Notice{Kind: BoardDisconnected, Node: n.id, ClientID: n.clientID, Reason: why})

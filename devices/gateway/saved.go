@@ -19,6 +19,7 @@ type saved struct {
 	Filters   map[string]byte   `json:"filters,omitempty"` // to the QoS granted
 	Will      *savedWill        `json:"will,omitempty"`
 	Connected bool              `json:"connected,omitempty"` // it was there; said only while it has stored messages, which its will stands behind
+	Sleep     int               `json:"sleep,omitempty"`     // seconds, of a board that was asleep
 	KeepAlive int               `json:"keepalive,omitempty"` // seconds, or those of its sleep; said with Connected
 }
 
@@ -106,6 +107,9 @@ func (n *node) restartState() []byte {
 			s.Topics[t.id] = string(t.name)
 		}
 	}
+	if n.sleeps() && !n.clean {
+		s.Sleep = int(n.nap / time.Second)
+	}
 	if !n.clean || n.out.unfinished() {
 		s.Will = n.will.saved()
 	}
@@ -153,6 +157,10 @@ func (g *Gateway) Restore(now time.Time, clientID string, state []byte, stored i
 	n.restore(&s)
 	n.out.ahead = stored
 	n.connected = !n.clean
+	if s.Sleep > 0 && !n.clean {
+		g.restoreAsleep(now, n, time.Duration(s.Sleep)*time.Second)
+		return err
+	}
 	if stored > 0 {
 		g.deliverRestored(now, n, &s)
 	}
@@ -163,6 +171,18 @@ func (g *Gateway) Restore(now time.Time, clientID string, state []byte, stored i
 		g.forget(n)
 	}
 	return err
+}
+
+// restoreAsleep lets a board sleep on that was asleep: it will not notice that the
+// gateway was away.
+func (g *Gateway) restoreAsleep(now time.Time, n *node, nap time.Duration) {
+	if g.cfg.Claim != nil {
+		n.claimed = g.cfg.Claim(n.clientID) == NoReason
+	}
+	n.nap, n.lastHeard, n.began = nap, now, now
+	g.enter(n, asleep)
+	g.reopen(now, n)
+	g.schedule(n)
 }
 
 // deliverRestored opens the session that delivers what n had in the outbox.

@@ -123,6 +123,44 @@ func TestBoardComesBackWhileItsMessagesAreDelivered(t *testing.T) {
 	s.wantIdle("the session is the board's")
 }
 
+// TestBoardSleepsThroughARestart of the gateway: its messages come to it when it
+// wakes up, and if it does not, its will goes out.
+func TestBoardSleepsThroughARestart(t *testing.T) {
+	s := newScript(t, Config{Outbox: true, Predefined: map[uint16]string{1: "a"}})
+	s.up(s.connectWithWill(0), false)
+	s.want("connected", connack(mqttsn.Accepted))
+	s.board(mqttsn.Packet{Type: mqttsn.Disconnect, HasDuration: true, Duration: 100})
+	s.want("asleep", mqttsn.Packet{Type: mqttsn.Disconnect})
+	s.advance(saveAfter)
+	var state []byte
+	for _, c := range s.commands {
+		if c.Kind == SaveNode {
+			state = c.State
+		}
+	}
+	t.Logf("saved: %s", state)
+	for _, wakes := range []bool{true, false} {
+		s := s.restart("b1", state, 0)
+		c := s.wantCommand("its session goes on", OpenSession)
+		if c.Clean || c.Will == nil {
+			t.Fatalf("opened %+v", c)
+		}
+		s.advance(time.Millisecond)
+		s.up(c.Node, true)
+		s.deliver(c.Node, "a", "x", 1)
+		if wakes {
+			s.board(mqttsn.Packet{Type: mqttsn.PingReq, ClientID: []byte("b1")})
+			s.want("its message", publish(mqttsn.QoS1|predefined, 1, 1, "x"))
+			s.board(puback(1, 1, mqttsn.Accepted))
+			s.want("that is all", mqttsn.Packet{Type: mqttsn.PingResp})
+			continue
+		}
+		s.wantIdle("it sleeps")
+		s.advance(150 * time.Second)
+		s.wantCommand("it did not wake up", AbortSession)
+	}
+}
+
 // TestWillAfterARestart: a board that was there when the gateway died, with
 // messages that wait, and does not come back, was lost.
 func TestWillAfterARestart(t *testing.T) {

@@ -57,7 +57,7 @@ func mayComeAsleep(t mqttsn.Type) bool {
 func (g *Gateway) sleep(now time.Time, n *node, nap time.Duration) {
 	g.reply(now, n.peer, &mqttsn.Packet{Type: mqttsn.Disconnect})
 	n.nap = nap
-	n.pending, n.willResp = n.pending[:0], 0
+	n.pending, n.willUpdate = n.pending[:0], 0
 	g.changed(n)
 	if n.state == asleep {
 		return // it asked again

@@ -185,6 +185,26 @@ func TestFirstWillGoesToTheBroker(t *testing.T) {
 	}
 }
 
+// TestWillUpdateThatNobodyCouldKeep: without an outbox it is asked for again.
+func TestWillUpdateThatNobodyCouldKeep(t *testing.T) {
+	s := newScript(t, Config{})
+	id := s.connectWithWill(0)
+	s.up(id, false)
+	s.want("connected", connack(mqttsn.Accepted))
+	s.down(id)
+	s.board(willMsgUpd("later"))
+	s.want("not now", willResp(mqttsn.WillMsgResp, mqttsn.Congestion))
+	s.up(id, true)
+	s.board(willMsgUpd("later"))
+	s.wantCommand("another connection", OpenSession)
+	s.down(id)
+	s.want("it did not come", willResp(mqttsn.WillMsgResp, mqttsn.Congestion))
+	s.up(id, true)
+	s.board(willMsgUpd("later"))
+	s.want("in force", willResp(mqttsn.WillMsgResp, mqttsn.Accepted))
+	s.wantIdle("with the connection that came at last")
+}
+
 func TestRefusedWillUpdates(t *testing.T) {
 	s := newScript(t, Config{Access: Access{Publish: [][]byte{[]byte("ok/#")}}, Limits: Limits{MaxPayload: 4}})
 	s.connect(0)
