@@ -41,7 +41,7 @@ func TestSyncedBeforePUBACK(t *testing.T) {
 					s.Send(mqttsn.Packet{Type: mqttsn.Publish, Flags: mqttsn.QoS1, TopicID: id, MsgID: uint16(100 + n + i), Data: []byte(syncText(n + i))})
 				}
 				for range atOnce {
-					if p := s.Want(mqttsn.PubAck); p.ReturnCode != mqttsn.Accepted {
+					if p := s.WantAnswer(mqttsn.PubAck); p.ReturnCode != mqttsn.Accepted {
 						t.Fatalf("message %d was answered with %v", p.MsgID, p.ReturnCode)
 					}
 				}

@@ -84,6 +84,19 @@ func (s *Script) Want(typ mqttsn.Type) mqttsn.Packet {
 	return p
 }
 
+// WantAnswer is Want of a board that answers PINGREQ, as it must, whenever it comes.
+func (s *Script) WantAnswer(typ mqttsn.Type) mqttsn.Packet {
+	s.t.Helper()
+	p := s.Next()
+	for ; p.Type == mqttsn.PingReq; p = s.Next() {
+		s.Send(mqttsn.Packet{Type: mqttsn.PingResp})
+	}
+	if p.Type != typ {
+		s.t.Fatalf("cable: the gateway sent %+v, want %v", p, typ)
+	}
+	return p
+}
+
 // Connect opens a session and waits for its CONNACK, whatever comes before it of an earlier one.
 func (s *Script) Connect(clientID string, flags mqttsn.Flags) {
 	s.t.Helper()
