@@ -40,7 +40,7 @@ func kernelBytes(b *testing.B) (n int64) {
 		b.Fatal(err)
 	}
 	var rchar, wchar, syscr, syscw, read int64
-	if _, err := fmt.Sscanf(string(p), "rchar: %d wchar: %d syscr: %d syscw: %d read_bytes: %d write_bytes: %d",
+	if _, err := fmt.Sscanf(string(p), "rchar: %d\nwchar: %d\nsyscr: %d\nsyscw: %d\nread_bytes: %d\nwrite_bytes: %d",
 		&rchar, &wchar, &syscr, &syscw, &read, &n); err != nil {
 		b.Fatal(err)
 	}
@@ -132,7 +132,7 @@ func BenchmarkOpen64MiB(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	store(b, l, 230_000)
+	store(b, l, 225_000)
 	b.SetBytes(l.Stats().DiskBytes)
 	_ = l.Close()
 	for b.Loop() {

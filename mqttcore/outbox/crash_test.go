@@ -164,7 +164,7 @@ func (w *world) survives() {
 // Random histories with power cuts, kills, orderly restarts, and crashes while
 // recovering.
 func TestRandomHistories(t *testing.T) {
-	seeds := uint64(25)
+	seeds := uint64(16)
 	if testing.Short() {
 		seeds = 20
 	}

@@ -134,7 +134,7 @@ func TestDiskFull(t *testing.T) {
 
 // Faults at random, and power cuts between them.
 func TestRandomFaults(t *testing.T) {
-	for seed := range uint64(40) {
+	for seed := range uint64(25) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			w := newWorld(t, outbox.Config{})
 			w.faults(seed)
