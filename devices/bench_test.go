@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -92,10 +93,15 @@ type track struct {
 	down   []byte
 }
 
-func newTrack(tb testing.TB) *track {
+func newTrack(tb testing.TB, change func(*Config)) *track {
 	broker := newBareBroker(tb)
 	b := &bench{t: tb}
-	b.start(func(c *Config) { c.Session = mqttcore.Config{Dial: broker.dial, KeepAlive: -1} })
+	b.start(func(c *Config) {
+		c.Session = mqttcore.Config{Dial: broker.dial, KeepAlive: -1}
+		if change != nil {
+			change(c)
+		}
+	})
 	tr := &track{tb: tb, broker: broker, board: b.master, down: []byte("\x32\x11\x00\x02ab\x00\x0921.5 degree")}
 	if err := b.master.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		tb.Fatal(err)
@@ -162,7 +168,7 @@ func (tr *track) downlink() {
 // TestHotPathDoesNotAllocate: from a frame on the port to an MQTT packet, and back.
 func TestHotPathDoesNotAllocate(t *testing.T) {
 	for name, do := range map[string]func(*track){"uplink": (*track).uplink, "downlink": (*track).downlink} {
-		tr := newTrack(t)
+		tr := newTrack(t, nil)
 		for range 500 {
 			do(tr)
 		}
@@ -172,12 +178,26 @@ func TestHotPathDoesNotAllocate(t *testing.T) {
 	}
 }
 
+// TestStoringDoesNotAllocate: from a frame on the port to the disk.
+func TestStoringDoesNotAllocate(t *testing.T) {
+	tr := newTrack(t, func(c *Config) {
+		c.Session.Dial, c.Session.BackoffMin = nobody, time.Hour
+		c.Outbox.Dir = filepath.Join(t.TempDir(), "greenhouse")
+	})
+	for range 500 {
+		tr.uplink()
+	}
+	if n := testing.AllocsPerRun(2000, tr.uplink); n > 0 && !raceEnabled {
+		t.Errorf("%v allocations a message", n)
+	}
+}
+
 func BenchmarkUplinkQoS1(b *testing.B) { benchmark(b, (*track).uplink) }
 
 func BenchmarkDownlinkQoS1(b *testing.B) { benchmark(b, (*track).downlink) }
 
 func benchmark(b *testing.B, do func(*track)) {
-	tr := newTrack(b)
+	tr := newTrack(b, nil)
 	for range 500 {
 		do(tr)
 	}

@@ -92,9 +92,9 @@ func (q *diskQueue) put(now time.Time, c *gateway.Command) bool {
 	return true
 }
 
-// ripe returns when the disk is to take what waits: zero if nothing does. A message
-// waits for as many others as there were last time, so that they share a commit, but
-// no longer than lingers.
+// ripe returns when the disk is to take what waits: zero if nothing does. Messages of
+// boards that send at the same time share a commit, which spares the disk: they wait for
+// each other, but no longer than lingers. A message that is alone does not wait.
 func (q *diskQueue) ripe(now time.Time) time.Time {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -108,7 +108,7 @@ func (q *diskQueue) ripe(now time.Time) time.Time {
 }
 
 // linger is the longest that a message waits for others.
-const linger = 20 * time.Millisecond
+const linger = 5 * time.Millisecond
 
 // take empties the queue. Its memory becomes that of jobs; states are moved to
 // states, over older ones.
@@ -125,10 +125,13 @@ func (q *diskQueue) take(jobs []gateway.Command, states map[string][]byte) []gat
 	return jobs
 }
 
-// committed notes that a group of n messages was stored. As many as are under way
-// now will probably come again.
+// committed notes that a group of n messages was stored. If there was more than one
+// under way, there may be more to wait for next time.
 func (q *diskQueue) committed(n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.target = min(n+q.stores, commitMessages)
+	q.target = n + q.stores
+	if q.target > 1 {
+		q.target = min(2*q.target, commitMessages)
+	}
 }
