@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"time"
 )
 
@@ -35,6 +36,7 @@ type outgoing struct {
 	loading bool      // LoadMessages is not answered
 	closed  time.Time // the outbox took nothing; it is asked again from then on
 
+	told    bool   // the restart state says what the stored messages need
 	parting uint64 // token of a will that the gateway publishes itself; 0 for none
 
 	suspect uint64 // token of the message before which the broker last closed the connection
@@ -78,6 +80,11 @@ func (o *outgoing) less(count int) {
 // unfinished reports whether there is something that was promised to be delivered,
 // or is about to be.
 func (o *outgoing) unfinished() bool { return o.stored() > 0 || len(o.storing) > 0 || o.parting != 0 }
+
+// spilling reports whether the outbox has, or is getting, a message.
+func (o *outgoing) spilling() bool {
+	return o.unfinished() || slices.ContainsFunc(o.handed, func(m *outMessage) bool { return m.storing })
+}
 
 // straight reports whether a new message may go straight to the MQTT session.
 func (o *outgoing) straight(takes bool) bool {
@@ -177,9 +184,14 @@ func (g *Gateway) hand(n *node, m *outMessage, topic, payload []byte) {
 	g.command(Command{Kind: PublishMessage, Node: n.id, Token: m.token, Topic: topic, Payload: payload, QoS: 1, Retain: m.retain})
 }
 
-// store asks for a message to be written to the outbox.
+// store asks for a message to be written to the outbox. What a restart must know to
+// deliver it is written with it.
 func (g *Gateway) store(n *node, m *outMessage) {
 	m.storing = true
+	if n.unsaved || !n.out.told {
+		n.out.told = true
+		g.saveNode(n)
+	}
 	g.command(Command{
 		Kind: StoreMessage, Node: n.id, ClientID: n.clientID, Token: m.token,
 		Topic: m.topic(), Payload: m.payload(), QoS: 1, Retain: m.retain,
@@ -276,9 +288,6 @@ func (g *Gateway) trim(n *node) {
 	clear(o.handed[left:])
 	o.handed = o.handed[:left]
 	g.settleStored(n, upTo)
-	if upTo > 0 && !o.unfinished() && n.will != nil {
-		g.changed(n)
-	}
 }
 
 // settleStored says that what is stored up to seq is done with; 0 is nothing.

@@ -110,15 +110,15 @@ func (n *node) restartState() []byte {
 	if n.sleeps() && !n.clean {
 		s.Sleep = int(n.nap / time.Second)
 	}
-	if !n.clean || n.out.unfinished() {
+	if !n.clean || n.out.told {
 		s.Will = n.will.saved()
 	}
 	here := n.live() || !n.presumed.IsZero()
-	if s.Will != nil && here && n.out.unfinished() {
+	if s.Will != nil && here && n.out.told {
 		s.Connected, s.KeepAlive = true, int(n.silence()/time.Second)
 	}
-	if n.clean && !s.Connected {
-		return nil // what nothing is known of is clean
+	if n.clean && !n.out.told {
+		return nil
 	}
 	b, err := json.Marshal(s)
 	if err != nil {
@@ -137,15 +137,15 @@ func (w *Will) saved() *savedWill {
 // Restore tells, before the port is opened, what was kept of a client before the
 // gateway was restarted: the State of its last SaveNode command, nil for none, and
 // the number of its messages in the outbox. These are delivered at once, in its
-// MQTT session, without waiting for the board. An error means that the state is
+// MQTT session, without waiting for the board. What nothing is known of has a
+// session that the broker keeps, lest it throws something away. An error means that the state is
 // damaged; the messages are delivered all the same.
 func (g *Gateway) Restore(now time.Time, clientID string, state []byte, stored int) error {
-	s := saved{Clean: true}
+	var s saved
 	var err error
 	if state != nil {
-		s.Clean = false
 		if err = json.Unmarshal(state, &s); err != nil {
-			s, err = saved{Clean: true}, fmt.Errorf("gateway: restart state of %q: %w", clientID, err)
+			s, err = saved{}, fmt.Errorf("gateway: restart state of %q: %w", clientID, err)
 		}
 	}
 	g.lastID++
@@ -155,7 +155,7 @@ func (g *Gateway) Restore(now time.Time, clientID string, state []byte, stored i
 	}
 	g.clients[clientID], g.byID[n.id] = n, n
 	n.restore(&s)
-	n.out.ahead = stored
+	n.out.ahead, n.out.told = stored, stored > 0
 	n.connected = !n.clean
 	if s.Sleep > 0 && !n.clean {
 		g.restoreAsleep(now, n, time.Duration(s.Sleep)*time.Second)

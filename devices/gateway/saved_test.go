@@ -16,12 +16,12 @@ func (s *script) lastSaved(clientID string) []byte {
 	s.board(mqttsn.Packet{Type: mqttsn.PingReq})
 	s.frames = nil
 	var state []byte
-	for _, c := range s.commands {
-		if c.Kind == SaveNode && c.ClientID == clientID {
+	for _, c := range s.saved {
+		if c.ClientID == clientID {
 			state = c.State
 		}
 	}
-	s.commands = nil
+	s.commands, s.saved = nil, nil
 	return state
 }
 
@@ -76,15 +76,16 @@ func TestRestartKeepsTopicsAndSubscriptions(t *testing.T) {
 
 // TestRestartDelivers what is stored, without waiting for the board.
 func TestRestartDelivers(t *testing.T) {
-	for _, state := range []string{"", `{"topics":{"7":"x"}}`} {
-		var blob []byte
+	const clean = `{"clean":true}`
+	for _, state := range []string{"", clean, `{"topics":{"7":"x"}}`} {
+		var blob []byte // what nothing is known of has a session that must not be lost
 		if state != "" {
 			blob = []byte(state)
 		}
 		s, _ := newStoring(t, 0)
 		s = s.restart("b1", blob, 2)
 		c := s.wantCommand("its session is opened", OpenSession)
-		if c.ClientID != "b1" || c.Clean != (state == "") || c.Will != nil {
+		if c.ClientID != "b1" || c.Clean != (state == clean) || c.Will != nil {
 			t.Fatalf("opened %+v", c)
 		}
 		s.up(c.Node, true)
@@ -95,7 +96,7 @@ func TestRestartDelivers(t *testing.T) {
 		s.published(two)
 		s.wantCommand("done", SettleStored)
 		s.wantCommand("and closed", CloseSession)
-		if known := s.g.clients["b1"] != nil; known != (state != "") {
+		if known := s.g.clients["b1"] != nil; known != (state != clean) {
 			t.Errorf("with state %q the board is known: %v", state, known)
 		}
 	}
@@ -132,12 +133,7 @@ func TestBoardSleepsThroughARestart(t *testing.T) {
 	s.board(mqttsn.Packet{Type: mqttsn.Disconnect, HasDuration: true, Duration: 100})
 	s.want("asleep", mqttsn.Packet{Type: mqttsn.Disconnect})
 	s.advance(saveAfter)
-	var state []byte
-	for _, c := range s.commands {
-		if c.Kind == SaveNode {
-			state = c.State
-		}
-	}
+	state := s.saved[len(s.saved)-1].State
 	t.Logf("saved: %s", state)
 	for _, wakes := range []bool{true, false} {
 		s := s.restart("b1", state, 0)
@@ -189,11 +185,7 @@ func TestWillAfterARestart(t *testing.T) {
 		t.Fatalf("stores %q on %q", c.Payload, c.Topic)
 	}
 	s.advance(time.Hour)
-	for _, c := range s.commands {
-		if c.Kind != SaveNode {
-			t.Errorf("unexpected %+v", c)
-		}
-	}
+	s.wantIdle("once")
 }
 
 // TestNoWillAfterARestartForABoardThatIsThere, or ended orderly before.
@@ -230,14 +222,12 @@ func TestForgottenBoardsAreNotSaved(t *testing.T) {
 		s.up(s.g.clients[fmt.Sprint("b", i)].id, false)
 		s.advance(saveAfter)
 		s.board(mqttsn.Packet{Type: mqttsn.Disconnect})
-		for _, c := range s.commands {
-			if c.Kind == SaveNode {
-				if kept[c.ClientID] = c.State != nil; c.State == nil {
-					delete(kept, c.ClientID)
-				}
+		for _, c := range s.saved {
+			if kept[c.ClientID] = c.State != nil; c.State == nil {
+				delete(kept, c.ClientID)
 			}
 		}
-		s.frames, s.sizes, s.commands, s.notices = nil, nil, nil, nil
+		s.frames, s.sizes, s.commands, s.notices, s.saved = nil, nil, nil, nil, nil
 	}
 	if len(kept) > maxAway {
 		t.Errorf("%d boards are kept on disk", len(kept))
@@ -251,5 +241,20 @@ func TestDamagedRestartState(t *testing.T) {
 	}
 	if c := g.Commands(); len(c) != 1 || c[0].Kind != OpenSession {
 		t.Errorf("its messages are not delivered: %+v", c)
+	}
+}
+
+// TestStateIsSavedBeforeTheFirstMessage is: a gateway killed in between would not
+// know whose messages it has, and throw the board's session away at the broker.
+func TestStateIsSavedBeforeTheFirstMessage(t *testing.T) {
+	for flags, want := range map[mqttsn.Flags]string{0: `{"topics":{"1":"b1/temp"}}`, mqttsn.CleanSession: `{"clean":true}`} {
+		s, id := newStoring(t, flags)
+		s.board(register(1, "b1/temp"))
+		s.down(id)
+		s.g.Receive(s.now, addrNone, publishBody(1, []byte("x")))
+		all := s.g.Commands()
+		if len(all) != 2 || all[0].Kind != SaveNode || string(all[0].State) != want || all[1].Kind != StoreMessage {
+			t.Errorf("got %+v, want %s saved first", all, want)
+		}
 	}
 }

@@ -24,7 +24,8 @@ type script struct {
 	notices  []Notice
 	handed   uint64 // deliveries handed over
 
-	forgotten int // ForgetSession commands
+	forgotten int       // ForgetSession commands
+	saved     []Command // SaveNode commands
 }
 
 func newScript(t *testing.T, cfg Config) *script {
@@ -46,6 +47,10 @@ func (s *script) collect() {
 	for _, c := range s.g.Commands() {
 		if c.Kind == ForgetSession {
 			s.forgotten++
+			continue
+		}
+		if c.Kind == SaveNode {
+			s.saved = append(s.saved, c)
 			continue
 		}
 		c.Topic, c.Payload = append([]byte(nil), c.Topic...), append([]byte(nil), c.Payload...)

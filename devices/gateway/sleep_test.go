@@ -531,11 +531,10 @@ func TestWillOfLostSleeper(t *testing.T) {
 	s.stored(s.wantStore("the broker is away", "x"), 1)
 	s.want("safe", puback(1, 1, mqttsn.Accepted))
 	s.advance(saveAfter)
-	s.wantCommand("kept for a restart", SaveNode)
 	s.board(doze(60))
 	s.want("asleep", goodbye)
 	s.advance(saveAfter)
-	state := s.wantCommand("that, too", SaveNode).State
+	state := s.saved[len(s.saved)-1].State
 	s.advance(90 * time.Second)
 	if c := s.wantCommand("lost", StoreMessage); string(c.Topic) != "w" || string(c.Payload) != "gone" {
 		t.Fatalf("stores %+v", c)

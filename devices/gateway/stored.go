@@ -46,9 +46,6 @@ func (g *Gateway) Stored(now time.Time, id NodeID, token, seq uint64, result Sto
 	}
 	if result == StoreOK {
 		o.closed = time.Time{}
-		if o.stored() == 1 && n.will != nil {
-			g.saveNode(n) // its will stands behind its messages now
-		}
 		g.settle(now, n, token, Safe, true)
 	} else {
 		o.closed = now.Add(storeRetry)
@@ -130,6 +127,10 @@ func (g *Gateway) Evicted(now time.Time, clientID string, upTo uint64, count int
 // progress does what may be due when something has left the queue.
 func (g *Gateway) progress(now time.Time, n *node) {
 	g.load(n)
+	if n.out.told && !n.out.spilling() {
+		n.out.told = false
+		g.changed(n)
+	}
 	g.drained(n)
 	g.schedule(n)
 	g.pump(now)
