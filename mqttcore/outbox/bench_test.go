@@ -132,7 +132,7 @@ func BenchmarkOpen64MiB(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	store(b, l, 225_000)
+	store(b, l, 215_000)
 	b.SetBytes(l.Stats().DiskBytes)
 	_ = l.Close()
 	for b.Loop() {

@@ -78,9 +78,10 @@ func (l *Log) grow() error {
 }
 
 // prepare writes the header and zeros, so that a later commit changes nothing
-// but data: no length, no allocation, no journal.
+// but data: no length, no allocation, no journal. It goes by pages, as kernels
+// keep what is written at once as one piece, and later write it as one.
 func (l *Log) prepare(file File, h *header) error {
-	chunk := h.append(make([]byte, 0, windowBytes))
+	chunk := h.append(make([]byte, 0, pageBytes))
 	chunk = chunk[:cap(chunk)]
 	for off := 0; off < int(h.size); off += len(chunk) {
 		chunk = chunk[:min(len(chunk), int(h.size)-off)]
@@ -91,6 +92,8 @@ func (l *Log) prepare(file File, h *header) error {
 	}
 	return file.Sync()
 }
+
+const pageBytes = 4096
 
 // drop removes the oldest segment, in which nothing matters any more. Its place
 // in the folder must be gone for good before another one goes, or it could come
