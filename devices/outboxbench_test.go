@@ -193,15 +193,15 @@ func kernelBytes(tb testing.TB) int64 {
 	return n
 }
 
-// BenchmarkOutboxStore: the broker is away, 8 boards publish 200 bytes with QoS 1. On a
+// BenchmarkOutboxStore: the broker is away, boards publish 200 bytes with QoS 1. On a
 // tmpfs no bytes are written: TMPDIR names another folder.
 func BenchmarkOutboxStore(b *testing.B) {
-	for _, window := range []int{1, 4, 20} {
-		b.Run(fmt.Sprintf("boards=8/window=%d", window), func(b *testing.B) {
-			const boards = 8
+	for _, c := range []struct{ boards, window int }{{1, 1}, {8, 1}, {8, 4}, {8, 20}} {
+		boards, window := c.boards, c.window
+		b.Run(fmt.Sprintf("boards=%d/window=%d", boards, window), func(b *testing.B) {
 			d, stop := startOutbox(b, filepath.Join(b.TempDir(), "field"), nobody)
 			defer stop()
-			var all [boards]*udpBoard
+			all := make([]*udpBoard, boards)
 			for i := range all {
 				all[i] = connectUDP(b, d.cfg.Port.Path, fmt.Sprint("b", i))
 			}
