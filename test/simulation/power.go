@@ -1,0 +1,74 @@
+package simulation
+
+import (
+	"syscall"
+	"time"
+
+	"github.com/umqttd/umqttd/mqttcore/outbox/simdisk"
+)
+
+// kill ends the gateway's process and starts it anew a little later. With power, the
+// machine goes down: what was not synced is lost or torn, and the broker hears
+// nothing. Otherwise the kernel closes the connections and keeps what was written.
+func (w *world) kill(pause time.Duration, power bool) {
+	p := w.process
+	if p == nil || !w.mortal {
+		return
+	}
+	w.tracef("gateway is killed, power %v", power)
+	w.process, w.trouble = nil, w.now
+	w.kills++
+	for _, id := range inOrder(p.sessions) {
+		c := p.sessions[id].wire
+		if c == nil {
+			continue
+		}
+		c.down.dead = true
+		if w.one(2) {
+			c.up.lose()
+		}
+		if power {
+			w.after(5*time.Second, c.up.close)
+		} else {
+			c.up.close()
+		}
+	}
+	if power {
+		w.disk.Crash(w.r)
+	} else {
+		w.disk.Kill()
+	}
+	w.after(pause+time.Millisecond, w.startProcess)
+}
+
+// cutPower kills the gateway with the machine, in the middle of what the disk does
+// next.
+func (w *world) cutPower(pause time.Duration) {
+	if w.mortal && w.process != nil && w.process.disk != nil {
+		w.cutPause = pause
+		w.disk.CutAt = w.disk.Stats().Operations + 1 + uint64(w.r.IntN(6))
+	}
+}
+
+// powerCut is when that has happened.
+func (w *world) powerCut() {
+	w.tracef("power is cut")
+	w.kill(w.cutPause, true)
+}
+
+// breakDisk has the disk refuse things for a while.
+func (w *world) breakDisk(length time.Duration) {
+	err := error(syscall.EIO)
+	if w.one(2) {
+		err = syscall.ENOSPC
+	}
+	odds := 1 + w.r.IntN(3)
+	w.tracef("disk breaks for %v: %v", length, err)
+	w.disk.Fail = func(op simdisk.Operation) error {
+		if err == syscall.ENOSPC && op.Kind != simdisk.Make && op.Kind != simdisk.Write || !w.one(odds) {
+			return nil
+		}
+		return err
+	}
+	w.after(length, func() { w.disk.Fail = nil })
+}
