@@ -156,3 +156,55 @@ func TestOpenOnFailingDisk(t *testing.T) {
 	}
 	w.restarted()
 }
+
+// After a failed sync the kernel shows a commit that is not on the disk. If a
+// new process finds it, it stays.
+func TestWhatOpenHasSeenStays(t *testing.T) {
+	w := newWorld(t, outbox.Config{})
+	w.put("a", "t", "stored")
+	w.must(w.flush())
+	w.put("a", "t", strings.Repeat("void", 2000))
+	w.fail(simdisk.Sync, syscall.EIO, 1)
+	if w.commit() == nil {
+		t.Fatal("no error")
+	}
+	w.disk.Kill()
+	w.restarted()
+	if n := w.log.Stats().Messages; n != 2 {
+		t.Fatalf("%d messages", n)
+	}
+	w.put("a", "t", "behind it")
+	w.must(w.flush())
+	w.disk.CrashWith(0, func(int) (simdisk.Fate, int) { return simdisk.Missing, 0 })
+	w.restarted()
+}
+
+// A segment whose records were moved, but that cannot be removed, does not hide
+// the copies.
+func TestMovedSegmentCannotBeRemoved(t *testing.T) {
+	w := newWorld(t, outbox.Config{})
+	w.put("stuck", "t", "waits")
+	w.state("stuck", []byte("state"))
+	w.must(w.flush())
+	failed := false
+	w.disk.Fail = func(op simdisk.Operation) error {
+		if op.Kind == simdisk.Remove && !failed {
+			failed = true
+			return syscall.EIO
+		}
+		return nil
+	}
+	for range 80 {
+		w.put("a", "t", strings.Repeat("x", 30000))
+		if err := w.commit(); err != nil && !errors.Is(err, syscall.EIO) {
+			t.Fatal(err)
+		}
+		w.ack("a", 1)
+		w.check()
+	}
+	if !failed {
+		t.Fatal("nothing was removed")
+	}
+	w.disk.Kill()
+	w.restarted()
+}
