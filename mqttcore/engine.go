@@ -33,6 +33,7 @@ type engine struct {
 	sessionPresent bool // as in the last CONNACK
 	starved        bool // no packet identifier is free: only an answer helps
 	closed         bool
+	doubtful       bool  // a CONNECT was sent and its CONNACK never came
 	connackSlow    uint8 // CONNACKs in a row that did not come in time
 	ids            ids
 	unseen         int32 // publishes among events: they hold their place in the queue
@@ -80,6 +81,9 @@ func (e *engine) open(connect []byte) {
 // lost ends the connection, however it ended. Messages that were sent and not
 // acknowledged stay; QoS 0 messages do not. [MQTT-4.3.1-1]
 func (e *engine) lost(now time.Time) {
+	if e.phase == connecting && e.connect == nil {
+		e.doubtful = true
+	}
 	e.phase = offline
 	e.finishing = false
 	e.connect = nil

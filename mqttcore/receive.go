@@ -55,6 +55,7 @@ func (e *engine) receiveConnack(now time.Time, p []byte) error {
 	case e.connect != nil:
 		return violation("CONNACK before CONNECT")
 	case c.Code != packet.Accepted:
+		e.phase = offline // there is no session that could be in doubt
 		return &RefusedError{c.Code}
 	case c.SessionPresent && e.cfg.CleanSession:
 		return violation("session present after CleanSession") // [MQTT-3.2.2-1]
@@ -64,8 +65,14 @@ func (e *engine) receiveConnack(now time.Time, p []byte) error {
 	e.count.Connects++
 	if !c.SessionPresent {
 		e.renewSession(now)
+	}
+	if !c.SessionPresent || e.doubtful {
+		// Perhaps the broker had lost the session and has begun the present one at
+		// a CONNECT whose CONNACK did not come through: then nothing is subscribed
+		// to in it. To subscribe again does no harm. [MQTT-3.8.4-3]
 		e.count.Resubscribed += uint64(e.requests.renew(e.cfg.Subscriptions))
 	}
+	e.doubtful = false
 	e.out.rewind()
 	e.requests.rewind()
 	e.keepalive.start(now, e.cfg.KeepAlive, e.cfg.pingTimeout(), e.cfg.Rand())

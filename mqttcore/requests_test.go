@@ -240,3 +240,37 @@ func TestKnownSubscriptionsEndWithTheirSession(t *testing.T) {
 	s.connect(false)
 	s.want("SUBSCRIBE id=1 a q1")
 }
+
+// The broker began a session, and its CONNACK that said so was lost. The next one
+// says that there is a session: a new one, in which nothing is subscribed to.
+func TestSubscriptionsAreMadeAgainWhenConnackWasLost(t *testing.T) {
+	s := newScript(t, Config{Subscriptions: []Subscription{{[]byte("a"), 1}}})
+	s.connect(true)
+	s.lost()
+	s.e.open([]byte{0}) // not taken: nobody has seen this CONNECT
+	s.lost()
+	s.connect(true)
+	s.want()
+	s.lost()
+	s.e.open([]byte{0})
+	s.e.take(nil)
+	s.lost() // perhaps the broker had forgotten the session, and has begun another
+	s.connect(true)
+	s.want("SUBSCRIBE id=1 a q1")
+	s.suback(1, 1)
+	s.reconnect(true)
+	s.want() // no doubt any more
+}
+
+// A CONNECT that was refused began no session.
+func TestSubscriptionsStandWhenConnectWasRefused(t *testing.T) {
+	s := newScript(t, Config{Subscriptions: []Subscription{{[]byte("a"), 1}}})
+	s.e.open([]byte{0})
+	s.e.take(nil)
+	if _, err := s.e.receive(s.now, packet.Connack{Code: packet.RefusedUnavailable}.Append(nil)); err == nil {
+		t.Fatal("not refused")
+	}
+	s.lost()
+	s.connect(true)
+	s.want()
+}
