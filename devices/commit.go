@@ -3,6 +3,7 @@ package devices
 import (
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -79,11 +80,13 @@ func (k *disk) write() {
 	k.idle()
 	now := time.Now()
 	if err == nil {
+		k.statesPut()
 		k.metrics.OutboxCommit.Observe(now.Sub(began).Seconds())
 		k.queue.committed(len(k.open))
 		k.accepted(now)
 		return
 	}
+	k.put = k.put[:0]
 	k.refused(now, err)
 	for i := range k.open {
 		if r := &k.open[i]; r.result == gateway.StoreOK {
@@ -141,8 +144,33 @@ func (k *disk) accepted(now time.Time) {
 	k.tellStats()
 }
 
+// putStatesFirst adds what a restart needs of those whose messages are about to be
+// stored to the commit that stores these, before them: messages whose session
+// nobody knows must never be on disk.
+func (k *disk) putStatesFirst() {
+	for i := 0; i < len(k.jobs) && len(k.states) > len(k.put); i++ {
+		c := &k.jobs[i]
+		state, there := k.states[c.ClientID]
+		if c.Kind != gateway.StoreMessage || !there || slices.Contains(k.put, c.ClientID) {
+			continue
+		}
+		if k.log.PutState(c.ClientID, state) == nil { // else flush tries, and says what is wrong
+			k.put = append(k.put, c.ClientID)
+		}
+	}
+}
+
+// statesPut notes that the states of the commit are on disk.
+func (k *disk) statesPut() {
+	for _, client := range k.put {
+		delete(k.states, client)
+	}
+	k.put = k.put[:0]
+}
+
 // putStates stores what restarts need, as many at once as fit into a commit.
 func (k *disk) putStates() error {
+	k.put = k.put[:0] // of a commit that was not made
 	var put []string
 	for client, state := range k.states {
 		err := k.log.PutState(client, state)

@@ -47,6 +47,7 @@ type disk struct {
 	log     *outbox.Log
 	jobs    []gateway.Command
 	states  map[string][]byte // not on disk yet
+	put     []string          // of these, in the open commit
 	open    []storeResult     // of the open commit
 	loads   []gateway.Command // to be answered after the commit
 	owed    []gateway.Command // QuarantineStored that failed, and SettleStored that came after: they cannot be given up
@@ -165,6 +166,7 @@ func sooner(a, b time.Time) time.Time {
 func (k *disk) turn() {
 	k.jobs = k.queue.take(k.jobs, k.states)
 	k.dirty = k.dirty || len(k.states) > 0
+	k.putStatesFirst()
 	for i := range k.jobs {
 		c := &k.jobs[i]
 		switch c.Kind {

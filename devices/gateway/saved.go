@@ -88,8 +88,13 @@ func (g *Gateway) saveNode(n *node) {
 	}
 }
 
-// unsave forgets what was kept of n.
+// unsave forgets what was kept of n, unless it has stored messages, which the
+// gateway leaves to its successor.
 func (g *Gateway) unsave(n *node) {
+	if n.out.told {
+		g.saveNode(n)
+		return
+	}
 	n.unsaved = false
 	if n.saved != 0 {
 		n.saved = 0

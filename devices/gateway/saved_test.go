@@ -258,3 +258,16 @@ func TestStateIsSavedBeforeTheFirstMessage(t *testing.T) {
 		}
 	}
 }
+
+// TestShutdownKeepsWhatStoredMessagesNeed of a board that wants to be forgotten.
+func TestShutdownKeepsWhatStoredMessagesNeed(t *testing.T) {
+	s, id := newStoring(t, mqttsn.CleanSession)
+	s.down(id)
+	s.say(1, "x")
+	s.stored(s.wantStore("stored", "x"), 1)
+	s.g.Shutdown(s.now)
+	s.collect()
+	if state := s.saved[len(s.saved)-1].State; string(state) != `{"clean":true}` {
+		t.Errorf("saved %q", state)
+	}
+}
