@@ -20,6 +20,7 @@ type Board struct {
 	nap       uint16    // how long the board said it would sleep, in seconds
 	request   request   // the one that waits for an answer
 	wishes    []request // those that wait for their turn
+	askAgain  time.Time // congestion: no wish before
 	filters   []request // SUBSCRIBE for every filter that is wanted
 
 	queue []*outgoing // oldest first, unacknowledged
@@ -155,6 +156,9 @@ func (b *Board) leaves(now time.Time) time.Time {
 
 // Advance tells the board that it is now. Call it at the Deadline.
 func (b *Board) Advance(now time.Time) {
+	if !now.Before(b.askAgain) {
+		b.askAgain = time.Time{}
+	}
 	if !now.Before(b.hold) {
 		b.hold = time.Time{}
 	}

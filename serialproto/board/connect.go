@@ -28,7 +28,7 @@ type handshake struct {
 // more often than every connectPause.
 func (b *Board) connect(now time.Time) {
 	b.state = connecting
-	b.mute, b.hold = 0, time.Time{}
+	b.mute, b.hold, b.askAgain = 0, time.Time{}, time.Time{}
 	b.answers = b.answers[:0]
 	b.handshake.wait = firstWait
 	b.handshake.next = 0

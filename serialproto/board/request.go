@@ -81,7 +81,7 @@ func (b *Board) resumeRequests(present bool) {
 
 // nextRequest puts the request that is due into b.out.
 func (b *Board) nextRequest(now time.Time) bool {
-	if b.request.kind == 0 && len(b.wishes) > 0 {
+	if b.request.kind == 0 && len(b.wishes) > 0 && !now.Before(b.askAgain) {
 		b.request = b.wishes[0]
 		if b.request.due = true; b.request.will == nil {
 			b.request.msgID = b.nextMsgID()
@@ -152,6 +152,8 @@ func (b *Board) advanceRequest(now time.Time) {
 
 func (b *Board) requestDeadline() time.Time {
 	switch {
+	case b.request.kind == 0 && len(b.wishes) > 0:
+		return b.askAgain
 	case b.request.kind == 0:
 		return time.Time{}
 	case b.request.due:
@@ -171,12 +173,27 @@ func (b *Board) answered(now time.Time, kind mqttsn.Type, p *mqttsn.Packet) (req
 		b.requestTimer().sample(now.Sub(r.sent))
 	}
 	if p.ReturnCode == mqttsn.Congestion {
-		b.request.due = true
-		b.congested(now, 0)
+		b.putOff(now)
 		return request{}, false
 	}
 	b.request = request{}
 	return r, true
+}
+
+// putOff keeps the request that was answered "congestion" for later. What only the
+// broker can answer may have to wait for long: it must not keep a topic from being
+// registered meanwhile, nor messages from being published.
+func (b *Board) putOff(now time.Time) {
+	r := &b.request
+	if r.kind == mqttsn.Register {
+		r.due = true
+		b.congested(now, 0)
+		return
+	}
+	b.wishes = slices.Insert(b.wishes, 0, request{kind: r.kind, topic: r.topic, qos: r.qos, will: r.will})
+	b.request = request{}
+	b.askAgain = now.Add(congestionWait)
+	b.event(Event{Kind: Congested})
 }
 
 // congested makes the board hold its tongue for a while.

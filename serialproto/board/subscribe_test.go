@@ -83,18 +83,45 @@ func TestSubscribeOneAtATime(t *testing.T) {
 	s.gateway(suback(0, 1, 0, mqttsn.Congestion))
 	s.wantEvent("the broker is away", Congested)
 	s.advance(time.Second)
-	s.want("again", mqttsn.Packet{Type: mqttsn.Subscribe, Flags: mqttsn.DUP, MsgID: 1, Topic: []byte("a/b")})
-	s.gateway(suback(0, 1, 0, mqttsn.NotSupported))
+	s.want("again", mqttsn.Packet{Type: mqttsn.Subscribe, MsgID: 2, Topic: []byte("a/b")})
+	s.gateway(suback(0, 2, 0, mqttsn.NotSupported))
 	if e := s.wantEvent("refused", Subscribed); e.ReturnCode != mqttsn.NotSupported {
 		t.Fatalf("got %+v", e)
 	}
-	s.want("the second", mqttsn.Packet{Type: mqttsn.Subscribe, Flags: mqttsn.QoS1, MsgID: 2, Topic: []byte("c/d")})
-	s.gateway(suback(0, 1, 0, mqttsn.Accepted))
+	s.want("the second", mqttsn.Packet{Type: mqttsn.Subscribe, Flags: mqttsn.QoS1, MsgID: 3, Topic: []byte("c/d")})
+	s.gateway(suback(0, 2, 0, mqttsn.Accepted))
 	s.wantIdle("an answer to something else")
-	s.gateway(suback(7, 2, 0, mqttsn.Accepted))
+	s.gateway(suback(7, 3, 0, mqttsn.Accepted))
 	if e := s.wantEvent("granted less", Subscribed); e.QoS != 0 {
 		t.Fatalf("got %+v", e)
 	}
+}
+
+// TestPublishWhileSubscribeIsPutOff: what only the broker can answer may wait for
+// long; what the gateway can keep goes out.
+func TestPublishWhileSubscribeIsPutOff(t *testing.T) {
+	s := newScript(t, Config{})
+	s.connect()
+	s.subscribe("a/b", 1)
+	for range 3 {
+		p := s.take("the wish", mqttsn.Subscribe)
+		s.gateway(suback(0, p.MsgID, 0, mqttsn.Congestion))
+		s.wantEvent("the broker is away", Congested)
+		s.advance(time.Second)
+	}
+	p := s.take("the wish", mqttsn.Subscribe)
+	s.publish(Message{Topic: "some/topic", Data: []byte("x"), QoS: 1})
+	s.gateway(suback(0, p.MsgID, 0, mqttsn.Congestion))
+	s.wantEvent("the broker is away", Congested)
+	r := s.take("the topic is registered at once", mqttsn.Register)
+	s.gateway(mqttsn.Packet{Type: mqttsn.RegAck, TopicID: 9, MsgID: r.MsgID})
+	m := s.take("and the message sent", mqttsn.Publish)
+	s.gateway(mqttsn.Packet{Type: mqttsn.PubAck, TopicID: 9, MsgID: m.MsgID})
+	s.wantEvent("an id", Registered)
+	s.wantEvent("safe", Published)
+	s.wantIdle("until the wish's time has come")
+	s.advance(time.Second)
+	s.take("the wish again", mqttsn.Subscribe)
 }
 
 func TestUnsubscribe(t *testing.T) {
