@@ -12,7 +12,9 @@ import (
 type faultyFS struct {
 	outbox.FS
 	written atomic.Int64
+	syncs   atomic.Int64
 	full    atomic.Bool
+	broken  atomic.Bool
 	hang    atomic.Pointer[chan struct{}] // Sync waits for it
 }
 
@@ -42,6 +44,10 @@ func (f *faultyFile) WriteAt(p []byte, off int64) (int, error) {
 }
 
 func (f *faultyFile) Sync() error {
+	f.fs.syncs.Add(1)
+	if f.fs.broken.Load() {
+		return &fs.PathError{Op: "sync", Path: f.path, Err: syscall.EIO}
+	}
 	if wait := f.fs.hang.Load(); wait != nil {
 		<-*wait
 	}

@@ -199,8 +199,8 @@ func (d *Device) logBroker(s *session, st *mqttcore.State) {
 const (
 	aboutPort    = "port"
 	aboutBroker  = "broker"
-	aboutBoard   = "board "   // and its client id
-	aboutEvicted = "evicted " // and its client id
+	aboutBoard   = "board " // and its client id
+	aboutEvicted = "evicted"
 )
 
 func subscribeResult(err error) gateway.SubscribeResult {

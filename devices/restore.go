@@ -95,6 +95,9 @@ func (d *Device) outboxEvent(ev *event) {
 		d.withoutOutbox(ev.err)
 	case outboxChanged:
 		d.outbox = *ev.outbox
+		if d.outbox.stats.Messages == 0 {
+			d.said.over(aboutEvicted)
+		}
 	case messagesStored:
 		d.stored(ev)
 	case messagesLoaded:
@@ -173,8 +176,8 @@ func (d *Device) evicted(ev *event) {
 	for _, e := range ev.evicted {
 		d.met.Dropped[metrics.DropOutboxOldest].Add(float64(e.Messages))
 		d.seen.counts.Dropped += uint64(e.Messages)
-		level := d.said.level(aboutEvicted+e.Client, "")
-		d.log.Log(d.inner, level, "outbox is full, oldest messages dropped", "client", e.Client, "messages", e.Messages)
+		level := d.said.level(aboutEvicted, "dropped")
+		d.log.Log(d.inner, level, "outbox is full, oldest messages are dropped; see to the broker, or raise outbox.max_bytes", "client", e.Client, "messages", e.Messages)
 		d.gw.Evicted(d.now(), e.Client, e.UpTo, e.Messages)
 		d.settle()
 	}
