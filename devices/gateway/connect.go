@@ -83,6 +83,9 @@ func (g *Gateway) admit(now time.Time, peer Peer, clientID string) (*node, Reaso
 	} else {
 		g.lastID++
 		n = &node{id: g.lastID, clientID: clientID, clean: true, timerIndex: -1, limiter: g.cfg.Limits.newLimiter()}
+		// Nothing was saved of it: if the broker knows its session, nobody knows its
+		// subscriptions. So it subscribes again.
+		n.unheardOf = g.cfg.Outbox
 		g.clients[clientID], g.byID[n.id] = n, n
 	}
 	n.claimed = true

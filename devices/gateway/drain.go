@@ -69,6 +69,9 @@ func (g *Gateway) drained(n *node) {
 	if n.state != away || !m.opened || !m.draining || n.out.unfinished() || (m.purge && !m.online) {
 		return
 	}
+	if !n.presumed.IsZero() {
+		return // its will may have to go out
+	}
 	*m = mqttSession{}
 	g.discardQueue(n, n.clean)
 	g.command(Command{Kind: CloseSession, Node: n.id})

@@ -65,6 +65,8 @@ func (s *script) load(c Command, first, last uint64) {
 
 func TestNothingIsStoredWhileTheBrokerAnswers(t *testing.T) {
 	s, _ := newStoring(t, 0)
+	s.board(mqttsn.Packet{Type: mqttsn.PingReq})
+	s.want("it has heard CONNACK", mqttsn.Packet{Type: mqttsn.PingResp})
 	s.advance(2 * time.Second)
 	if len(s.saved) != 1 {
 		t.Errorf("a board with CleanSession=0 was saved %d times", len(s.saved))

@@ -85,8 +85,9 @@ func (g *Gateway) dispatch(now time.Time, n *node, peer Peer, p *mqttsn.Packet) 
 		g.stranger(now, n, peer, p)
 		return
 	}
-	if n.state == active && provesConnack(p.Type) {
+	if n.unheardOf && n.state == active && provesConnack(p.Type) {
 		n.unheardOf = false
+		g.changed(n)
 	}
 	g.handle(now, n, p)
 	if n.live() {

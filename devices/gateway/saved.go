@@ -17,6 +17,7 @@ type saved struct {
 	Clean     bool              `json:"clean,omitempty"`
 	Topics    map[uint16]string `json:"topics,omitempty"`
 	Filters   map[string]byte   `json:"filters,omitempty"` // to the QoS granted
+	Unheard   bool              `json:"unheard,omitempty"` // it may not have got the CONNACK that said that its session is new
 	Will      *savedWill        `json:"will,omitempty"`
 	Connected bool              `json:"connected,omitempty"` // it was there; said only while it has stored messages, which its will stands behind
 	Sleep     int               `json:"sleep,omitempty"`     // seconds, of a board that was asleep
@@ -106,7 +107,7 @@ func (g *Gateway) unsave(n *node) {
 func (n *node) restartState() []byte {
 	s := saved{Clean: n.clean}
 	if !n.clean {
-		s.Filters = n.filters.set
+		s.Filters, s.Unheard = n.filters.set, n.unheardOf
 		s.Topics = make(map[uint16]string, len(n.topics.order))
 		for _, t := range n.topics.order {
 			s.Topics[t.id] = string(t.name)
@@ -207,6 +208,7 @@ func (g *Gateway) deliverRestored(now time.Time, n *node, s *saved) {
 
 // restore takes over what was kept.
 func (n *node) restore(s *saved) {
+	n.unheardOf = s.Unheard
 	if w := s.Will; w != nil {
 		n.will = &Will{Topic: []byte(w.Topic), Payload: w.Payload, QoS: w.QoS, Retain: w.Retain}
 	}

@@ -271,3 +271,53 @@ func TestShutdownKeepsWhatStoredMessagesNeed(t *testing.T) {
 		t.Errorf("saved %q", state)
 	}
 }
+
+// TestBoardThatNothingIsKnownOf: the broker knows its session, but should it forget
+// it, nobody could subscribe again. So the board does, once.
+func TestBoardThatNothingIsKnownOf(t *testing.T) {
+	s := newScript(t, Config{Outbox: true})
+	connect := connectPacket(mqttsn.WantSession, "b1", 10)
+	present := func(is bool) mqttsn.Packet {
+		return mqttsn.Packet{Type: mqttsn.ConnAck, HasSession: true, SessionPresent: is}
+	}
+	s.board(connect)
+	s.up(s.wantCommand("open", OpenSession).Node, true)
+	s.want("as if it were new", present(false))
+	state := s.restartState()
+	s = s.restart("b1", state, 0)
+	s.board(connect)
+	s.up(s.wantCommand("open", OpenSession).Node, true)
+	s.want("it may not have heard it", present(false))
+	s.board(mqttsn.Packet{Type: mqttsn.PingReq})
+	s.want("now it has", mqttsn.Packet{Type: mqttsn.PingResp})
+	s = s.restart("b1", s.restartState(), 0)
+	s.board(connect)
+	s.up(s.wantCommand("open", OpenSession).Node, true)
+	s.want("known", present(true))
+}
+
+// restartState returns what was last saved.
+func (s *script) restartState() []byte {
+	s.advance(saveAfter)
+	return s.saved[len(s.saved)-1].State
+}
+
+// TestWillIsWaitedForAfterARestart: the messages of a board that was there are
+// delivered before it is certain that it is lost.
+func TestWillIsWaitedForAfterARestart(t *testing.T) {
+	s, _ := newStoring(t, 0)
+	s = s.restart("b1", []byte(`{"clean":true,"will":{"topic":"w","payload":"Z29uZQ==","qos":1},"connected":true,"keepalive":10}`), 1)
+	s.up(s.wantCommand("its session", OpenSession).Node, false)
+	s.load(s.wantCommand("loaded", LoadMessages), 1, 1)
+	s.published(s.wantPublish("delivered", "m1"))
+	s.wantCommand("done", SettleStored)
+	s.wantIdle("the board may come back")
+	s.advance(15 * time.Second)
+	s.stored(s.wantCommand("it is lost", StoreMessage), 2)
+	s.load(s.wantCommand("loaded", LoadMessages), 2, 2)
+	s.published(s.wantCommand("its will", PublishMessage))
+	s.wantCommand("done", SettleStored)
+	s.wantCommand("and that is all", CloseSession)
+	s.advance(time.Hour)
+	s.wantIdle("for ever")
+}

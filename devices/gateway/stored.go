@@ -132,6 +132,8 @@ func (g *Gateway) progress(now time.Time, n *node) {
 		g.changed(n)
 	}
 	g.drained(n)
-	g.schedule(n)
+	if g.byID[n.id] == n {
+		g.schedule(n)
+	}
 	g.pump(now)
 }
