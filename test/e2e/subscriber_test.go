@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os/exec"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/umqttd/umqttd/test/certs"
 	"github.com/umqttd/umqttd/test/e2e/patience"
@@ -168,4 +170,24 @@ func publishWith(t *testing.T, broker *mosquitto.Broker, topic string, payloads,
 	if output, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("mosquitto_pub: %v\n%s", err, output)
 	}
+}
+
+// sessionPresent asks the broker, by a CONNECT of its own with CleanSession=0, whether it has a session of that client.
+func sessionPresent(t *testing.T, broker *mosquitto.Broker, clientID string) bool {
+	t.Helper()
+	conn, err := net.Dial("tcp", broker.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	_ = conn.SetDeadline(time.Now().Add(patience.Limit))
+	connect := "\x00\x04MQTT\x04\x00\x00\x00\x00" + string(rune(len(clientID))) + clientID
+	connack := make([]byte, 4)
+	if _, err := conn.Write([]byte("\x10" + string(rune(len(connect))) + connect)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(conn, connack); err != nil || connack[0] != 0x20 || connack[3] != 0 {
+		t.Fatalf("CONNACK is % x: %v", connack, err)
+	}
+	return connack[2] == 1
 }

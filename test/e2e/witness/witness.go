@@ -92,6 +92,12 @@ func (w *Witness) begin(conn net.Conn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.conn, w.acked, w.pinged, w.pinging, w.messages = conn, 0, 0, false, 0
+	select {
+	case <-w.finished: // and this connection was not there to be closed
+		_ = conn.Close()
+		return
+	default:
+	}
 	w.send(0x10, []byte("\x00\x04MQTT\x04\x00\x00\x00"), text(w.id)) // MQTT 3.1.1, CleanSession=0, no keepalive
 	w.send(0x82, []byte{0xFF, 0xFF}, text(w.filter), []byte{1})
 	for _, m := range w.unsure {
