@@ -41,7 +41,9 @@
 // Messages leave in the order in which they were accepted, whatever happens. A
 // message that must be sent again goes before everything that was accepted
 // after it. At most [Config.MaxInflight] QoS 1 messages are sent and not
-// acknowledged, those sent again included.
+// acknowledged, those sent again included. After the broker has ended a connection,
+// the first goes alone until one is acknowledged: if the broker ends it again and
+// again, then because of that one.
 //
 // # When the connection comes back
 //

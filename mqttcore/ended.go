@@ -22,6 +22,7 @@ func (e *engine) ended(b *backoff, up time.Duration, err error, last bool) time.
 		e.count.Refusals++
 	}
 	s.ByPeer = up > 0 && endedByPeer(err)
+	e.wary = e.wary || s.ByPeer
 	b.ended(up)
 	switch {
 	case last:

@@ -72,3 +72,52 @@ func TestByPeerSeenByTheWriter(t *testing.T) {
 		t.Errorf("%v is the peer's doing", err)
 	}
 }
+
+// A broker that closed on a message closes on it again. Messages behind it must
+// not be there then: the acknowledgements of those before it may have been lost,
+// and nobody could tell which of them it was.
+func TestFirstMessageGoesAloneAfterTheBrokerClosed(t *testing.T) {
+	bubble(t, fakebroker.Config{}, func(t *testing.T, b *fakebroker.Broker) {
+		r := start(t, b, Config{MaxInflight: 3, BackoffMin: 1, BackoffMax: 1})
+		conn := b.Welcome(false)
+		r.publish(1, 4)
+		conn.Want(`PUBLISH q1 id=1 t "\x01"`)
+		conn.Want(`PUBLISH q1 id=2 t "\x02"`)
+		conn.Want(`PUBLISH q1 id=3 t "\x03"`)
+		conn.Close()
+		for range 2 {
+			conn = b.Welcome(true)
+			conn.Want(`PUBLISH q1 id=1 dup t "\x01"`)
+			conn.WantIdle()
+			conn.Close()
+		}
+		conn = b.Welcome(true)
+		conn.Want(`PUBLISH q1 id=1 dup t "\x01"`)
+		conn.WantIdle()
+		conn.Puback(1)
+		conn.Want(`PUBLISH q1 id=2 dup t "\x02"`)
+		conn.Want(`PUBLISH q1 id=3 dup t "\x03"`)
+		conn.Want(`PUBLISH q1 id=4 t "\x04"`)
+		for id := range uint16(3) {
+			conn.Puback(id + 2)
+		}
+		r.onceEach(4)
+	})
+}
+
+// Any other end says nothing about messages.
+func TestWindowIsFullAfterAnotherEnd(t *testing.T) {
+	bubble(t, fakebroker.Config{}, func(t *testing.T, b *fakebroker.Broker) {
+		r := start(t, b, Config{BackoffMin: 1, BackoffMax: 1})
+		conn := b.Welcome(false)
+		r.publish(1, 2)
+		conn.Want(`PUBLISH q1 id=1 t "\x01"`)
+		conn.Want(`PUBLISH q1 id=2 t "\x02"`)
+		conn.SendRaw([]byte{0}) // no MQTT: closed by us
+		conn = b.Welcome(true)
+		conn.Want(`PUBLISH q1 id=1 dup t "\x01"`)
+		conn.Want(`PUBLISH q1 id=2 dup t "\x02"`)
+		conn.Puback(1)
+		conn.Puback(2)
+	})
+}

@@ -34,6 +34,7 @@ type engine struct {
 	starved        bool // no packet identifier is free: only an answer helps
 	closed         bool
 	doubtful       bool  // a CONNECT was sent and its CONNACK never came
+	wary           bool  // the broker ended the last connection: the first message goes alone
 	connackSlow    uint8 // CONNACKs in a row that did not come in time
 	ids            ids
 	unseen         int32 // publishes among events: they hold their place in the queue

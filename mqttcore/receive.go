@@ -115,7 +115,7 @@ func (e *engine) receivePuback(now time.Time, p []byte) error {
 	if it.stage == taken {
 		it.wired = now // faster than the writer's own return
 	}
-	e.starved = false
+	e.starved, e.wary = false, false
 	e.count.Acknowledged++
 	e.finish(it, now, nil)
 	return nil

@@ -54,7 +54,18 @@ func fits(dst []byte, n int) bool { return len(dst) == 0 || len(dst)+n <= cap(ds
 
 // pending reports whether something is to be sent before DISCONNECT.
 func (e *engine) pending() bool {
-	return e.acks.due() || !e.starved && (e.requests.cursor != nil || e.out.due(e.cfg.MaxInflight))
+	return e.acks.due() || !e.starved && (e.requests.cursor != nil || e.out.due(e.window()))
+}
+
+// window returns how many messages may be in flight. A broker that ended the last
+// connection may have done so because of a message. If the first one goes alone
+// until something is acknowledged, then each connection makes progress, or it is
+// this message that the broker does not want.
+func (e *engine) window() int {
+	if e.wary {
+		return 1
+	}
+	return e.cfg.MaxInflight
 }
 
 func (e *engine) takeRequests(dst []byte) []byte {
@@ -76,7 +87,7 @@ func (e *engine) takeRequests(dst []byte) []byte {
 }
 
 func (e *engine) takeMessages(dst []byte) []byte {
-	for !e.starved && e.out.due(e.cfg.MaxInflight) {
+	for !e.starved && e.out.due(e.window()) {
 		it := e.out.cursor
 		if !fits(dst, len(it.text)+9) {
 			break
