@@ -97,7 +97,7 @@ func (k *books) handed(topic, payload []byte) {
 	if m == nil {
 		return // a will, or nothing that anybody said: the broker will tell
 	}
-	if m.handed++; m.handed > m.allowed && k.w.kills == 0 {
+	if m.handed++; m.handed > m.allowed && k.w.kills == 0 && !m.poison { // what was refused is not remembered
 		k.w.violate("%q was published %d times, want %d at most", payload, m.handed, m.allowed)
 	}
 }

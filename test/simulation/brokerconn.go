@@ -17,7 +17,7 @@ type brokerConn struct {
 	client *client // nil before CONNECT
 	will   *packet.Connect
 	gone   bool
-	owed   int       // PUBACKs
+	owed   []uint16  // PUBACKs
 	next   time.Time // when the last of them leaves
 }
 
@@ -129,15 +129,15 @@ func (c *brokerConn) publish(p []byte) error {
 	}
 	if bytes.Contains(m.Payload, []byte(poison)) {
 		c.w.tracef("broker: %q from %s is not taken", m.Payload, c.name())
-		c.close()
+		c.close() // acknowledgements that are owed are lost, as with a socket that is reset
 		return nil
 	}
 	c.w.books.arrived(c.name(), &m)
 	if m.QoS == 0 {
 		return nil
 	}
-	if c.owed++; c.owed > maxInflight {
-		c.w.violate("%d messages of %s are in flight, %d are allowed", c.owed, c.name(), maxInflight)
+	if c.owed = append(c.owed, m.ID); len(c.owed) > maxInflight {
+		c.w.violate("%d messages of %s are in flight, %d are allowed", len(c.owed), c.name(), maxInflight)
 	}
 	delay := c.w.delay()
 	if c.w.one(8) {
@@ -146,10 +146,10 @@ func (c *brokerConn) publish(p []byte) error {
 	if at := c.w.now.Add(delay); at.After(c.next) {
 		c.next = at
 	}
-	id := m.ID
 	c.w.at(c.next, func() {
-		if c.owed--; !c.gone {
-			c.send(packet.AppendPuback(nil, id))
+		if !c.gone {
+			c.send(packet.AppendPuback(nil, c.owed[0]))
+			c.owed = c.owed[1:]
 		}
 	})
 	return nil

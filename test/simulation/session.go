@@ -36,7 +36,7 @@ type session struct {
 	alarm   uint64 // counts planned calls of tick
 
 	asked     []asked                 // handed over and not completed, oldest first
-	delivered map[uint64]*downMessage // on this connection
+	delivered map[uint64]*downMessage // that the gateway holds, by id
 }
 
 // asked is a message of a board that was handed to a session.
@@ -48,7 +48,7 @@ type asked struct {
 func (p *process) openSession(c gateway.Command) {
 	s := p.sessions[c.Node]
 	if s == nil {
-		s = &session{p: p, node: c.Node, clientID: c.ClientID}
+		s = &session{p: p, node: c.Node, clientID: c.ClientID, delivered: map[uint64]*downMessage{}}
 		p.sessions[c.Node] = s
 	}
 	s.wanted = &c
@@ -134,7 +134,6 @@ func (s *session) dial() {
 			s.lost(io.EOF)
 		}
 	})
-	s.delivered = map[uint64]*downMessage{}
 	if err := s.engine.Open(); err != nil {
 		w.violate("%s cannot connect: %v", s.clientID, err)
 	}

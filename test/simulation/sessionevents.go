@@ -42,6 +42,7 @@ func (s *session) changed(st *mqttcore.State) {
 	case mqttcore.Refused:
 		gw.SessionRefused(w.now, s.node, byte(st.Code))
 	default:
+		clear(s.delivered)
 		gw.SessionDown(w.now, s.node, w.now, st.ByPeer)
 	}
 }
@@ -75,9 +76,7 @@ func (s *session) deliver(d *mqttcore.Delivery) {
 	if p.w.bug == CopiesTakenForNew {
 		in.Dup = false
 	}
-	if d.ID != 0 {
-		s.delivered[d.ID] = p.w.downlink(d.Topic, d.Payload)
-	}
+	m := p.w.downlink(d.Topic, d.Payload)
 	if p.w.bug == BrokerBeforeBoard {
 		s.engine.Ack(d.ID)
 	}
@@ -86,17 +85,22 @@ func (s *session) deliver(d *mqttcore.Delivery) {
 			return // QoS 1 comes again
 		}
 		p.handed++
+		s.delivered[in.Delivery] = m
+		p.w.tracef("%s is handed %q as %d, dup %v", s.clientID, in.Payload, in.Delivery, in.Dup)
 		p.gw.Deliver(p.w.now, s.node, in)
 	})
 }
 
-// release acknowledges a message to the broker.
+// release acknowledges a message to the broker. As long as the gateway believes in
+// the connection, that counts: it cannot know whether the broker gets it.
 func (s *session) release(c *gateway.Command) {
+	s.p.w.tracef("%s releases %d, accepted %v", s.clientID, c.Delivery, c.Accepted)
 	if !c.Accepted || c.QoS == 0 {
 		return
 	}
-	if m := s.delivered[c.Delivery]; m != nil && s.wire != nil {
+	if m := s.delivered[c.Delivery]; m != nil {
 		m.board.acks[m.i]++
+		delete(s.delivered, c.Delivery)
 	}
 	s.engine.Ack(c.Delivery)
 	s.later(0, s.pump)

@@ -80,7 +80,7 @@ func runSeeds(first uint64, enough func(n uint64) bool, bug Bug) (ran uint64, fa
 		workers.Go(func() {
 			for {
 				mu.Lock()
-				end := len(failed) >= 10
+				end := len(failed) >= 30
 				mu.Unlock()
 				n := next.Add(1) - 1
 				if end || enough(n) {
