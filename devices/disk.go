@@ -246,6 +246,7 @@ func (k *disk) quarantine(c *gateway.Command) error {
 	}
 	if err == nil {
 		err = k.log.Commit()
+		k.put = k.put[:0] // states are written once more rather than not at all
 	}
 	return err
 }
