@@ -4,6 +4,7 @@
 GO       ?= go
 FUZZTIME ?= 30s
 COUNT    ?= 1
+SOAK     ?= 10m
 BENCH    ?= .
 
 # Built from source through the module proxy, once for each version.
@@ -103,6 +104,18 @@ fuzz: ## fuzz each target for FUZZTIME (30s)
 		echo "$$package $$target"; \
 		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null || exit 1; \
 	done
+
+# All at once, side by side, so that it takes no longer than SOAK. What is not the real
+# thing gives way to it: a storm on a machine that does nothing else is the better one.
+.PHONY: soak
+soak: packages ## let everything fail for SOAK (10m): the real thing, simulated, fuzzed
+	@seed=$${SEED:-$$(date +%s)}; pids=; status=0; \
+	echo "soak: for $(SOAK); go test ./test/e2e -run TestStorm -v -storm.seed $$seed -storm.for $(SOAK)"; \
+	$(GO) test -count=1 -timeout 0 -run '^TestStorm$$' ./test/e2e -v -storm.seed $$seed -storm.for $(SOAK) & pids="$$pids $$!"; \
+	nice $(GO) test -count=1 -timeout 0 -run '^TestSimulation$$' ./test/simulation -sim.for $(SOAK) & pids="$$pids $$!"; \
+	nice $(GO) test -run '^$$' -fuzz '^FuzzOpen$$' -fuzztime $(SOAK) -parallel 1 ./mqttcore/outbox & pids="$$pids $$!"; \
+	nice $(GO) test -run '^$$' -fuzz '^FuzzGateway$$' -fuzztime $(SOAK) -parallel 1 ./devices/gateway & pids="$$pids $$!"; \
+	for pid in $$pids; do wait $$pid || status=1; done; exit $$status
 
 .PHONY: clean
 clean: ## remove what was built, and the linter

@@ -18,7 +18,7 @@ import (
 
 var (
 	stormSeed   = flag.Uint64("storm.seed", 1, "what the faults of TestStorm are drawn from")
-	stormFaults = flag.Int("storm.faults", 40, "how many faults TestStorm has")
+	stormFaults = flag.Int("storm.faults", 60, "how many faults TestStorm has")
 	stormFor    = flag.Duration("storm.for", 0, "how long TestStorm goes on, instead of a number of faults")
 )
 
