@@ -50,8 +50,9 @@ func TestOwn(t *testing.T) {
 	conn.Close()
 	again := broker.Welcome(false)
 	again.Want(`PUBLISH q1 id=4 retain umqttd/pi/status "online"`)
+	again.Puback(4) // the first one goes alone after the broker closed
 	again.Want(`PUBLISH q1 id=5 retain umqttd/pi/shed/status "online"`)
-	again.Puback(4, 5)
+	again.Puback(5)
 	if err := o.publish([]byte("ab"), []byte("printed")); err != nil {
 		t.Fatal(err)
 	}
