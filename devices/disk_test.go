@@ -331,6 +331,22 @@ func TestMessagesWaitForEachOther(t *testing.T) {
 			t.Errorf("%s: it waits %v, want %v", c.what, got, c.want)
 		}
 	}
+	q := newDiskQueue()
+	q.committed(8)
+	vain := 0
+	for range 100 { // 8 boards, each with one message under way
+		for range 8 {
+			q.put(now, store)
+		}
+		if q.ripe(now) != now {
+			vain++
+		}
+		q.take(nil, nil)
+		q.committed(8)
+	}
+	if vain == 0 || vain > 100/settledFor+1 {
+		t.Errorf("8 boards waited for a ninth %d times of 100", vain)
+	}
 	if !newDiskQueue().ripe(now).IsZero() {
 		t.Error("an empty queue has something to do")
 	}

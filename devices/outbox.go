@@ -1,6 +1,7 @@
 package devices
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -41,14 +42,15 @@ const (
 type diskQueue struct {
 	wake chan struct{} // has an element when there is something to look at
 
-	mu     sync.Mutex
-	jobs   []gateway.Command
-	stores int               // StoreMessage commands among them
-	bytes  int               // of their topics and payloads
-	urgent int               // commands that somebody waits for, and that a commit does not serve
-	first  time.Time         // when the first of stores came
-	target int               // that many stores are worth a commit
-	states map[string][]byte // SaveNode: what is to be known of a client; the last one counts
+	mu      sync.Mutex
+	jobs    []gateway.Command
+	stores  int               // StoreMessage commands among them
+	bytes   int               // of their topics and payloads
+	urgent  int               // commands that somebody waits for, and that a commit does not serve
+	first   time.Time         // when the first of stores came
+	target  int               // that many stores are worth a commit
+	settled int               // commits before more than before are waited for
+	states  map[string][]byte // SaveNode: what is to be known of a client; the last one counts
 }
 
 func newDiskQueue() *diskQueue {
@@ -118,20 +120,29 @@ func (q *diskQueue) take(jobs []gateway.Command, states map[string][]byte) []gat
 	defer q.mu.Unlock()
 	jobs, q.jobs = q.jobs, jobs[:0]
 	q.stores, q.bytes, q.urgent = 0, 0, 0
-	for client, state := range q.states {
-		states[client] = state
-	}
+	maps.Copy(states, q.states)
 	clear(q.states)
 	return jobs
 }
 
-// committed notes that a group of n messages was stored. If there was more than one
-// under way, there may be more to wait for next time.
+// committed notes that a group of n messages was stored. If it was all that the disk
+// waited for, there may be more to wait for next time; if it was less, there is not,
+// for a while.
 func (q *diskQueue) committed(n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.target = n + q.stores
-	if q.target > 1 {
-		q.target = min(2*q.target, commitMessages)
+	underWay := n + q.stores
+	switch {
+	case n < q.target:
+		q.target, q.settled = underWay, settledFor
+	case q.settled > 0 || underWay == 1:
+		q.target, q.settled = underWay, max(q.settled-1, 0)
+	default:
+		q.target = 2 * underWay
 	}
+	q.target = min(q.target, commitMessages)
 }
+
+// settledFor is how many commits go by after messages have waited in vain for others,
+// before they do so again.
+const settledFor = 16

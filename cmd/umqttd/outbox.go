@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -73,10 +74,8 @@ func named(cfg *config.Config, args []string) ([]string, error) {
 	if len(args) == 0 {
 		return names, nil
 	}
-	for _, name := range names {
-		if name == args[0] {
-			return args, nil
-		}
+	if slices.Contains(names, args[0]) {
+		return args, nil
 	}
 	if len(names) == 0 {
 		return nil, fmt.Errorf("outbox: no device %q, none is configured", args[0])
