@@ -205,3 +205,32 @@ func TestTopicIDsSurvive(t *testing.T) {
 		t.Errorf("the gateway published %+v", m)
 	}
 }
+
+// TestReplayKeepsTheSession kills umqttd with messages on disk right after their board connected for the first time. To deliver them it opens the board's session, and
+// must not end it: what the broker has for the board is still there when it comes back.
+func TestReplayKeepsTheSession(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, setup{broker: lasting, outbox: file(t, "outbox")})
+	judge := r.judge("m5/#")
+	b := r.board(board.Config{ClientID: "m5", Window: 4})
+	b.Subscribe("cmd/m5", 1)
+	r.settle()
+	r.broker.Kill()
+	r.gateway.WaitMetric(metric("broker_connected"), 0)
+	sent, down := numbered("up", 10), numbered("down", 20)
+	send(b, "m5/t", sent)
+	b.WaitAcknowledged()
+	b.PowerOff()
+	r.gateway.Kill()
+	r.broker.Restart()
+	r.publish("cmd/m5", down...)
+	r.gateway.Restart()
+	judge.wait(len(sent))
+	r.gateway.WaitMetric(metric("outbox_messages"), 0)
+	again := r.board(board.Config{ClientID: "m5", AskSession: true})
+	if !again.Wait(board.Connected, 1).SessionPresent {
+		t.Error("the session was lost")
+	}
+	again.Wait(board.Received, len(down))
+	wantOnce(t, received(again), down)
+}
