@@ -79,11 +79,9 @@ func (o *outgoing) less(count int) {
 
 // unfinished reports whether there is something that was promised to be delivered,
 // or is about to be.
-func (o *outgoing) unfinished() bool { return o.stored() > 0 || len(o.storing) > 0 || o.parting != 0 }
-
-// spilling reports whether the outbox has, or is getting, a message.
-func (o *outgoing) spilling() bool {
-	return o.unfinished() || slices.ContainsFunc(o.handed, func(m *outMessage) bool { return m.storing })
+func (o *outgoing) unfinished() bool {
+	return o.stored() > 0 || len(o.storing) > 0 || o.parting != 0 ||
+		slices.ContainsFunc(o.handed, func(m *outMessage) bool { return m.storing })
 }
 
 // straight reports whether a new message may go straight to the MQTT session.

@@ -487,3 +487,43 @@ func TestStoredPayloadStaysValid(t *testing.T) {
 		t.Error("the payload changed before it was stored")
 	}
 }
+
+// TestPoisonThatCannotBeStored: the disk fails while the broker is found not to
+// take a message. Its board is told.
+func TestPoisonThatCannotBeStored(t *testing.T) {
+	s, id := newStoring(t, mqttsn.CleanSession)
+	s.say(1, "poison")
+	s.wantPublish("straight", "poison")
+	s.down(id)
+	store := s.wantStore("stored", "poison")
+	for range maxStrikes - 1 {
+		s.up(id, true)
+		s.down(id)
+	}
+	c := s.wantCommand("enough", WithdrawMessage)
+	s.g.Withdrawn(s.now, id, c.Token, true)
+	s.collect()
+	s.wantIdle("the disk has not answered")
+	s.g.Stored(s.now, id, store.Token, 0, StoreFailed)
+	s.collect()
+	s.want("refused", puback(1, 1, mqttsn.NotSupported))
+	s.wantIdle("nothing is left of it")
+}
+
+// TestBoardLeavesWhileItsMessageIsStored: the message was promised to nobody, but it
+// is on disk, and what is there is delivered.
+func TestBoardLeavesWhileItsMessageIsStored(t *testing.T) {
+	s, id := newStoring(t, mqttsn.CleanSession)
+	s.say(1, "m1")
+	first := s.wantPublish("straight", "m1")
+	s.advance(250 * time.Millisecond)
+	store := s.wantStore("the broker is slow", "m1")
+	s.board(mqttsn.Packet{Type: mqttsn.Disconnect})
+	s.want("goodbye", mqttsn.Packet{Type: mqttsn.Disconnect})
+	s.wantCommand("its session goes on", OpenSession)
+	s.stored(store, 1)
+	s.up(id, false)
+	s.published(first)
+	s.wantCommand("done", SettleStored)
+	s.wantCommand("and ends", CloseSession)
+}

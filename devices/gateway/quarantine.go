@@ -56,6 +56,12 @@ func (g *Gateway) putAside(now time.Time, n *node, m *outMessage) {
 		m.poison = true // it goes into the quarantine when it is the oldest
 		return
 	}
+	g.reject(now, n, m)
+}
+
+// reject tells the board that its message will never be taken, unless it was told
+// that it is safe.
+func (g *Gateway) reject(now time.Time, n *node, m *outMessage) {
 	if entry, ok := n.dup.settle(m.token, false); ok {
 		g.notice(Notice{Kind: MessageDropped, Node: n.id, QoS: 1, Reason: ReasonRejected})
 		if entry.answer && n.state == active {

@@ -61,7 +61,15 @@ func (g *Gateway) Stored(now time.Time, id NodeID, token, seq uint64, result Sto
 // not be stored, the broker may still take it.
 func (g *Gateway) storedHanded(now time.Time, n *node, m *outMessage, seq uint64, result StoreResult) {
 	m.storing = false
-	if result != StoreOK {
+	switch {
+	case result != StoreOK && m.done:
+		if m.poison {
+			m.poison = false
+			g.reject(now, n, m)
+		}
+		g.trim(n)
+		return
+	case result != StoreOK:
 		m.deadline = now.Add(storeRetry)
 		return
 	}
@@ -127,7 +135,7 @@ func (g *Gateway) Evicted(now time.Time, clientID string, upTo uint64, count int
 // progress does what may be due when something has left the queue.
 func (g *Gateway) progress(now time.Time, n *node) {
 	g.load(n)
-	if n.out.told && !n.out.spilling() {
+	if n.out.told && !n.out.unfinished() {
 		n.out.told = false
 		g.changed(n)
 	}
