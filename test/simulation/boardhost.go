@@ -29,14 +29,15 @@ type boardHost struct {
 	last int   // QoS 1 message from the broker that came last
 	acks []int // by down message: how often the broker was sent an acknowledgement
 	// disturbed: its session ended, or it was reset, so that a message may come twice.
-	disturbed bool
+	disturbed  bool
+	subscribed time.Time // when it last heard so
 }
 
 func (w *world) addBoard(name string, wireless []byte) {
 	b := &boardHost{w: w, name: name, wireless: wireless, got: make([]int, messages), acks: make([]int, messages), last: -1}
 	b.cfg = board.Config{
 		ClientID: name, KeepAlive: keepAlive, Baud: w.baud,
-		CleanSession: w.one(4), AskSession: w.one(2) && !w.mortal, Window: 1 + 3*w.r.IntN(2),
+		CleanSession: w.one(4), AskSession: w.one(2) && (w.outbox || !w.mortal), Window: 1 + 3*w.r.IntN(2),
 	}
 	if w.one(2) {
 		b.cfg.Will = &board.Will{Topic: "will/" + name, QoS: 1}

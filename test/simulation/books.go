@@ -114,6 +114,8 @@ func (b *boardHost) observe(ev *board.Event) {
 	case board.Disconnected:
 		w.tracef("%s is disconnected: %v", b.name, ev.Reason)
 		b.disturbed = true
+	case board.Subscribed:
+		b.subscribed = w.now
 	case board.Published:
 		m := b.up[ev.Token]
 		if m.qos == 1 {

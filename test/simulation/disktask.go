@@ -117,11 +117,10 @@ func (k *diskTask) turn() {
 	}
 	k.commit(open)
 	k.loadAll()
-	k.dirty = k.dirty || len(k.states)+len(k.owed)+len(k.loads) > 0
-	if k.dirty && w.now.Sub(k.flushed) >= flushEvery {
+	if k.unsaved() && w.now.Sub(k.flushed) >= flushEvery {
 		k.flush()
 	}
-	if k.dirty && !k.waiting {
+	if k.unsaved() && !k.waiting {
 		k.waiting = true
 		k.p.later(flushEvery, func() {
 			k.waiting = false
@@ -132,6 +131,9 @@ func (k *diskTask) turn() {
 		w.powerCut()
 	}
 }
+
+// unsaved reports whether something is to be written, or to be tried again.
+func (k *diskTask) unsaved() bool { return k.dirty || len(k.states)+len(k.owed)+len(k.loads) > 0 }
 
 // stored is what became of a StoreMessage command.
 type stored struct {
@@ -161,7 +163,11 @@ func (k *diskTask) commit(open []stored) {
 	}
 	w := k.p.w
 	k.dirty = true
+	written := k.putStates()
 	err := k.log.Commit()
+	if err == nil && written {
+		clear(k.states)
+	}
 	if err != nil && !w.faulty && !w.disk.PowerIsCut() {
 		w.violate("commit: %v", err)
 	}
@@ -217,12 +223,9 @@ func (k *diskTask) pay() {
 func (k *diskTask) flush() {
 	k.flushed, k.dirty = k.p.w.now, false
 	k.pay()
-	for _, client := range inOrder(k.states) {
-		if err := k.log.PutState(client, k.states[client]); err != nil {
-			k.p.w.tracef("disk: state of %s: %v", client, err)
-			k.dirty = true
-			return
-		}
+	if !k.putStates() {
+		k.dirty = true
+		return
 	}
 	if err := k.log.Flush(); err != nil {
 		k.p.w.tracef("disk: flush: %v", err)
@@ -230,6 +233,17 @@ func (k *diskTask) flush() {
 		return
 	}
 	clear(k.states)
+}
+
+// putStates adds what is to be known of clients to the open commit.
+func (k *diskTask) putStates() bool {
+	for _, client := range inOrder(k.states) {
+		if err := k.log.PutState(client, k.states[client]); err != nil {
+			k.p.w.tracef("disk: state of %s: %v", client, err)
+			return false
+		}
+	}
+	return true
 }
 
 // loadAll answers what is to be loaded.

@@ -201,6 +201,7 @@ func (l *line) receive(body []byte) {
 	}
 	for _, b := range l.w.boards {
 		if !b.off && slices.Equal(b.wireless, wireless) {
+			l.w.traceMessage("to "+b.name, body)
 			b.receive(body)
 		}
 	}

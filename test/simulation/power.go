@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"slices"
 	"syscall"
 	"time"
 
@@ -12,9 +13,14 @@ import (
 // nothing. Otherwise the kernel closes the connections and keeps what was written.
 func (w *world) kill(pause time.Duration, power bool) {
 	p := w.process
-	if p == nil || !w.mortal {
+	if p == nil || !w.mortal || w.confiding() {
 		return
 	}
+	w.crash(pause, power)
+}
+
+func (w *world) crash(pause time.Duration, power bool) {
+	p := w.process
 	w.tracef("gateway is killed, power %v", power)
 	w.process, w.trouble = nil, w.now
 	w.kills++
@@ -41,10 +47,20 @@ func (w *world) kill(pause time.Duration, power bool) {
 	w.after(pause+time.Millisecond, w.startProcess)
 }
 
+// confiding reports whether a board that does not subscribe again by itself has
+// subscribed just now. Its subscription is in the broker's session, but not on the
+// gateway's disk. If the gateway is killed now, and the broker then loses the session,
+// it is gone: two faults in three seconds are one more than is promised to be survived.
+func (w *world) confiding() bool {
+	return slices.ContainsFunc(w.boards, func(b *boardHost) bool {
+		return b.cfg.AskSession && (w.now.Sub(b.subscribed) < 3*time.Second || w.disk.Fail != nil)
+	})
+}
+
 // cutPower kills the gateway with the machine, in the middle of what the disk does
 // next.
 func (w *world) cutPower(pause time.Duration) {
-	if w.mortal && w.process != nil && w.process.disk != nil {
+	if w.mortal && !w.confiding() && w.process != nil && w.process.disk != nil {
 		w.cutPause = pause
 		w.disk.CutAt = w.disk.Stats().Operations + 1 + uint64(w.r.IntN(6))
 	}
@@ -53,7 +69,7 @@ func (w *world) cutPower(pause time.Duration) {
 // powerCut is when that has happened.
 func (w *world) powerCut() {
 	w.tracef("power is cut")
-	w.kill(w.cutPause, true)
+	w.crash(w.cutPause, true)
 }
 
 // breakDisk has the disk refuse things for a while.

@@ -78,6 +78,7 @@ func (p *process) read(b []byte) {
 	for ev, ok := p.dec.Next(); ok; ev, ok = p.dec.Next() {
 		if ev.Kind == serialproto.Frame {
 			p.w.line.noteAnswer(ev.Body)
+			p.w.traceMessage("from board", ev.Body)
 			p.gw.Receive(p.w.now, netip.AddrPort{}, p.tamperUp(ev.Body))
 			p.settle() // what it put out refers to the frame
 		}

@@ -5,6 +5,8 @@ import (
 	"hash/fnv"
 	"io"
 	"time"
+
+	"github.com/umqttd/umqttd/serialproto/mqttsn"
 )
 
 // trace writes down what happens. Without a writer it costs nothing.
@@ -26,4 +28,17 @@ func Fingerprint(seed uint64) uint64 {
 	err := Run(seed, Options{Trace: hash})
 	fmt.Fprint(hash, err)
 	return hash.Sum64()
+}
+
+// traceMessage writes down what went over the line.
+func (w *world) traceMessage(way string, body []byte) {
+	var m mqttsn.Packet
+	if w.trace.to == nil || mqttsn.Parse(body, &m) != nil {
+		return
+	}
+	if m.Type == mqttsn.Encapsulated {
+		w.traceMessage(fmt.Sprintf("%s %x", way, m.NodeID), m.Data)
+		return
+	}
+	w.tracef("%s: %v topic %d id %d flags %x code %v %.20q", way, m.Type, m.TopicID, m.MsgID, m.Flags, m.ReturnCode, m.Data)
 }

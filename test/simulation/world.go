@@ -73,6 +73,10 @@ func Run(seed uint64, o Options) error {
 	} else {
 		w.addBoard("b", nil)
 	}
+	w.tracef("outbox %v, mortal %v, buffer %d, %d baud", w.outbox, w.mortal, w.buffer, w.baud)
+	for _, b := range w.boards {
+		w.tracef("%s: clean %v, asks %v, will %v, window %d", b.name, b.cfg.CleanSession, b.cfg.AskSession, b.cfg.Will != nil, b.cfg.Window)
+	}
 	w.startProcess()
 	w.after(time.Second, w.fault)
 	w.after(faults, w.calm)
