@@ -102,7 +102,7 @@ fuzz: ## fuzz each target for FUZZTIME (30s)
 	echo "$$tests" | awk '/^Fuzz/ { t[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print $$2, t[i]; n = 0 }' | \
 	while read -r package target; do \
 		echo "$$package $$target"; \
-		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null || exit 1; \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s "$$package" </dev/null || exit 1; \
 	done
 
 # All at once, side by side, so that it takes no longer than SOAK. What is not the real
@@ -113,8 +113,8 @@ soak: packages ## let everything fail for SOAK (10m): the real thing, simulated,
 	echo "soak: for $(SOAK); go test ./test/e2e -run TestStorm -v -storm.seed $$seed -storm.for $(SOAK)"; \
 	$(GO) test -count=1 -timeout 0 -run '^TestStorm$$' ./test/e2e -v -storm.seed $$seed -storm.for $(SOAK) & pids="$$pids $$!"; \
 	nice $(GO) test -count=1 -timeout 0 -run '^TestSimulation$$' ./test/simulation -sim.for $(SOAK) & pids="$$pids $$!"; \
-	nice $(GO) test -run '^$$' -fuzz '^FuzzOpen$$' -fuzztime $(SOAK) -parallel 1 ./mqttcore/outbox & pids="$$pids $$!"; \
-	nice $(GO) test -run '^$$' -fuzz '^FuzzGateway$$' -fuzztime $(SOAK) -parallel 1 ./devices/gateway & pids="$$pids $$!"; \
+	nice $(GO) test -run '^$$' -fuzz '^FuzzOpen$$' -fuzztime $(SOAK) -fuzzminimizetime 1s -parallel 1 ./mqttcore/outbox & pids="$$pids $$!"; \
+	nice $(GO) test -run '^$$' -fuzz '^FuzzGateway$$' -fuzztime $(SOAK) -fuzzminimizetime 1s -parallel 1 ./devices/gateway & pids="$$pids $$!"; \
 	for pid in $$pids; do wait $$pid || status=1; done; exit $$status
 
 .PHONY: clean
