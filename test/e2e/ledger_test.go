@@ -5,6 +5,7 @@ import (
 	"hash/crc32"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/umqttd/umqttd/test/e2e/witness"
 )
@@ -13,17 +14,17 @@ import (
 type ledger struct {
 	sender string
 	topic  string
-	sent   int          // numbers below it were given
-	owed   map[int]bool // numbers that must arrive yet
-	due    int          // how many had to arrive, in all
-	got    []int        // numbers that arrived, first copies, in order
-	copies int          // that came again
+	sent   int               // numbers below it were given
+	owed   map[int]time.Time // numbers that must arrive yet, and since when
+	due    int               // how many had to arrive, in all
+	got    []int             // numbers that arrived, first copies, in order
+	copies int               // that came again
 	seen   map[int]bool
 	faults []string // what may not be
 }
 
 func newLedger(sender, topic string) *ledger {
-	return &ledger{sender: sender, topic: topic, owed: make(map[int]bool), seen: make(map[int]bool)}
+	return &ledger{sender: sender, topic: topic, owed: make(map[int]time.Time), seen: make(map[int]bool)}
 }
 
 // text is the payload with a number. Nothing else of it is free, so that what is invented or altered shows.
@@ -43,7 +44,7 @@ func (l *ledger) next() (number int, text string) {
 func (l *ledger) owe(number int) {
 	l.due++
 	if !l.seen[number] {
-		l.owed[number] = true
+		l.owed[number] = time.Now()
 	}
 }
 

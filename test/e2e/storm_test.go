@@ -51,6 +51,27 @@ func TestStorm(t *testing.T) {
 	t.Logf("faults: %v", s.faults)
 }
 
+// happening is something that was done to somebody.
+type happening struct {
+	at   time.Time
+	what string
+}
+
+// did notes it.
+func (s *storm) did(what string) { s.history = append(s.history, happening{time.Now(), what}) }
+
+// around says what was done in the moments around a time.
+func (s *storm) around(at time.Time) string {
+	const moment = 2 * time.Second
+	var b strings.Builder
+	for _, h := range s.history {
+		if since := h.at.Sub(at); since > -moment && since < moment {
+			fmt.Fprintf(&b, "\n%v %s", since, h.what)
+		}
+	}
+	return b.String()
+}
+
 // maxBacklog is how many messages may be on their way when the next fault comes. A mosquitto that saves all it has after every message takes the longer for one the
 // more there are, and umqttd starts its replay where it was a second before it was killed: a storm without a lull would show only how slow that becomes.
 const maxBacklog = 1000
@@ -66,6 +87,7 @@ type storm struct {
 	taken   int // of what arrived at the witness
 	acked   int // messages, in all
 	faults  map[string]int
+	history []happening
 	state   string // of the broker: up, down, frozen
 }
 
@@ -84,7 +106,7 @@ type stormBoard struct {
 func newStorm(t *testing.T) *storm {
 	s := &storm{
 		t: t, random: rand.New(rand.NewPCG(*stormSeed, 0)), faults: make(map[string]int), state: "up",
-		broker: mosquitto.Start(t, mosquitto.Config{Persistence: true, Lines: append(quietLog, "max_inflight_messages 0")}),
+		broker: mosquitto.Start(t, mosquitto.Config{Persistence: true, Lines: append(quietLog, witness.BrokerLines...)}),
 	}
 	s.witness = witness.New(t, s.broker.Addr(), "witness", "up/+")
 	var config strings.Builder
@@ -178,14 +200,17 @@ func (s *storm) fail() {
 	switch s.random.IntN(8) {
 	case 0, 1, 2:
 		s.faults["umqttd killed"]++
+		s.did("kill umqttd")
 		s.gateway.Kill()
 		s.gateway.Restart()
+		s.did("umqttd is ready")
 	case 3, 4:
 		s.failBroker()
 	case 5, 6:
 		b.replug()
 	case 7:
 		s.faults["power cut off"]++
+		s.did("switch off " + b.name)
 		b.board.PowerOff()
 		b.note()
 		b.board = cable.NewBoard(s.t, b.line, b.cfg)
@@ -198,9 +223,11 @@ func (s *storm) failBroker() {
 	switch {
 	case s.state == "down":
 		s.broker.Restart()
+		s.did("the broker is back")
 		s.state = "up"
 		return
 	case s.state == "frozen" && s.random.IntN(2) == 0:
+		s.did("wake the broker")
 		s.broker.Resume()
 		s.state = "up"
 		return
@@ -209,10 +236,12 @@ func (s *storm) failBroker() {
 	switch {
 	case next == 0 && s.state == "up":
 		s.faults["broker frozen"]++
+		s.did("freeze the broker")
 		s.broker.Pause()
 		s.state = "frozen"
 	case next == 1 && s.state == "up":
 		s.faults["broker stopped"]++
+		s.did("stop the broker")
 		s.broker.Stop()
 		s.state = "down"
 	default:
@@ -224,6 +253,7 @@ func (s *storm) failBroker() {
 			return
 		}
 		s.faults["broker killed"]++
+		s.did("kill the broker")
 		s.broker.Kill()
 		s.state = "down"
 	}
@@ -233,8 +263,10 @@ func (s *storm) failBroker() {
 func (b *stormBoard) replug() {
 	if b.plugged {
 		b.s.faults["port unplugged"]++
+		b.s.did("unplug " + b.name)
 		b.line.Unplug()
 	} else {
+		b.s.did("plug in " + b.name)
 		b.line.Plug()
 	}
 	b.plugged = !b.plugged
@@ -291,10 +323,10 @@ func (s *storm) waits() string {
 			return fmt.Sprintf("%s has %d messages that are not acknowledged", b.name, n)
 		}
 		if n, first := b.up.missing(); n > 0 {
-			return fmt.Sprintf("%s: %d messages, from %d on, have not arrived", b.up.topic, n, first)
+			return fmt.Sprintf("%s: %d messages, from %d on, have not arrived", b.up.topic, n, first) + s.around(b.up.owed[first])
 		}
 		if n, first := b.down.missing(); n > 0 {
-			return fmt.Sprintf("%s: %d messages, from %d on, have not arrived", b.down.topic, n, first)
+			return fmt.Sprintf("%s: %d messages, from %d on, have not arrived", b.down.topic, n, first) + s.around(b.down.owed[first])
 		}
 	}
 	for _, b := range s.boards {

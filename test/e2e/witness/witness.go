@@ -2,9 +2,10 @@
 // responsible for, and what it is not.
 //
 // A mosquitto that is killed forgets what it acknowledged since it saved its state last. That would be a loss that is not umqttd's, so a test kills it only while
-// the witness is Online, and gives the broker no limit of messages in flight. Then a message is on the witness's socket before the broker acknowledges it to its
-// publisher: mosquitto passes a message on to those who subscribe, and then sends PUBACK. What stands in a socket survives the process that wrote it, and the witness
-// reads to the end of every connection before it gives it up, whatever becomes of its own words.
+// the witness is Online, and gives the broker the BrokerLines: no limit of messages in flight, and no Nagle algorithm. Then a message has left for the witness before
+// the broker acknowledges it to its publisher: mosquitto passes a message on to those who subscribe, and then sends PUBACK. What has arrived in a socket survives the
+// process that wrote it; what still waits to leave, for an acknowledgement of TCP, does not if there is something left to read. And the witness reads to the end of every
+// connection before it gives it up, whatever becomes of its own words.
 //
 // The other way, a message that the witness publishes counts as sent when the broker has acknowledged it and, asked after that, has answered PINGREQ: it saves
 // its state between two rounds of its loop, so by then it is on its disk. Everything else is published again on the next connection, in order.
@@ -22,6 +23,9 @@ import (
 
 	"github.com/umqttd/umqttd/test/e2e/patience"
 )
+
+// BrokerLines are what mosquitto.conf must have.
+var BrokerLines = []string{"max_inflight_messages 0", "set_tcp_nodelay true"}
 
 // Message is what was published, or arrived.
 type Message struct{ Topic, Payload string }

@@ -15,7 +15,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // TestWitness kills the broker between messages and in the midst of them: every message of one witness reaches the other, the first copies in order.
 func TestWitness(t *testing.T) {
-	broker := mosquitto.Start(t, mosquitto.Config{Persistence: true, Lines: []string{"max_inflight_messages 0"}})
+	broker := mosquitto.Start(t, mosquitto.Config{Persistence: true, Lines: BrokerLines})
 	speaker := New(t, broker.Addr(), "speaker", "nothing")
 	listener := New(t, broker.Addr(), "listener", "words")
 	var want []string
