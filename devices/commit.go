@@ -112,25 +112,36 @@ func (k *disk) refused(now time.Time, err error) {
 	k.complain(now, err)
 }
 
+// What is wrong with an outbox.
+const (
+	saysUnwritable = "outbox cannot be written, boards are told to wait"
+	saysFull       = "outbox is full, boards are told to wait"
+	saysNoSpace    = "disk of the outbox is full, boards are told to wait"
+	saysTooLarge   = "message does not fit into the outbox"
+)
+
 // complain says what is wrong, once, and what to do about it.
 func (k *disk) complain(now time.Time, err error) {
 	k.refusal, k.lastBad, k.dirty = refusalFor(err), now, true
-	what, advice := "outbox cannot be written, boards are told to wait", "see to the disk"
+	what, advice := saysUnwritable, "see to the disk"
 	switch {
 	case errors.Is(err, outbox.ErrFull):
-		what, advice = "outbox is full, boards are told to wait", "see to the broker, or raise outbox.max_bytes"
+		what, advice = saysFull, "see to the broker, or raise outbox.max_bytes"
 	case k.refusal == gateway.StoreFull:
-		what, advice = "disk of the outbox is full, boards are told to wait", "make room on it"
+		what, advice = saysNoSpace, "make room on it"
 	case errors.Is(err, outbox.ErrTooLarge):
-		what, advice = "message does not fit into the outbox", "bound it with limits.max_payload"
+		what, advice = saysTooLarge, "bound it with limits.max_payload"
 	}
 	k.problem = what + ": " + strings.TrimPrefix(err.Error(), "outbox: ") + "; " + advice
-	if k.said.level(aboutOutbox, what+cause(err)) == slog.LevelDebug {
-		k.slog.Debug(what, "err", err)
-		return
+	log := k.slog.Error
+	again := k.said.level(aboutOutbox, what+cause(err)) == slog.LevelDebug
+	if again {
+		log = k.slog.Debug
 	}
-	k.slog.Error(what, "err", err, "advice", advice)
-	k.tellStats()
+	log(what, "err", err, "advice", advice)
+	if !again {
+		k.tellStats()
+	}
 }
 
 // accepted notes that the disk took something.

@@ -41,7 +41,6 @@ type disk struct {
 	since atomic.Int64         // since epoch: when the disk was asked what it has not answered; 0: it answered all
 	freed chan []storeResult   // used again
 	reads chan *loadedMessages // used again
-	stop  func()               // nil, or what a test wants to happen before the log is closed
 
 	// Owned by the goroutine.
 	log     *outbox.Log

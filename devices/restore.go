@@ -52,12 +52,12 @@ func (k *disk) restore() error {
 // unusable says why there is no outbox.
 func (k *disk) unusable(err error) {
 	err = OutboxError(err)
-	what := "outbox cannot be used, the port stays closed; trying on"
-	if k.cfg.RunWithout {
-		what = "outbox cannot be used, running without it until the next start"
-	}
 	if k.said.level(aboutOutbox, err.Error()) == slog.LevelWarn {
-		k.slog.Error(what, "err", err)
+		if k.cfg.RunWithout {
+			k.slog.Error("outbox cannot be used, running without it until the next start", "err", err)
+		} else {
+			k.slog.Error("outbox cannot be used, the port stays closed; trying on", "err", err)
+		}
 		k.post(event{kind: outboxUnusable, err: err})
 	}
 }

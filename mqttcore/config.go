@@ -152,11 +152,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.BackoffMax < c.BackoffMin {
 		wrong("BackoffMax is %v, less than BackoffMin, %v", c.BackoffMax, c.BackoffMin)
 	}
-	for i, s := range c.Subscriptions {
-		if fault := packet.CheckFilter(s.Filter); fault != "" {
-			wrong("Subscriptions[%d]: filter %s", i, fault)
-		} else if s.QoS > 1 {
-			wrong("Subscriptions[%d]: QoS %d", i, s.QoS)
+	for i := range c.Subscriptions {
+		if fault := c.Subscriptions[i].check(); fault != "" {
+			wrong("Subscriptions[%d]: %s", i, fault)
 		}
 	}
 	if c.SessionLost > FailLost {
@@ -180,6 +178,17 @@ func (c Config) withDefaults() (Config, error) {
 		wrong("PingTimeout is %v, want less than KeepAlive, %v", c.PingTimeout, s.KeepAlive)
 	}
 	return c, errors.Join(errs...)
+}
+
+// check says what is wrong with a subscription, or nothing.
+func (s *Subscription) check() string {
+	switch fault := packet.CheckFilter(s.Filter); {
+	case fault != "":
+		return "filter " + fault
+	case s.QoS > 1:
+		return fmt.Sprintf("QoS %d", s.QoS)
+	}
+	return ""
 }
 
 func (c *Config) session() Session {

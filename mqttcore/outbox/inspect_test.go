@@ -20,10 +20,11 @@ func TestInspectWhileWriting(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 10 {
-		l.Append(&outbox.Message{Client: "stuck", Payload: []byte("waits")})
+		if _, err := l.Append(&outbox.Message{Client: "stuck", Payload: []byte("waits")}); err != nil {
+			t.Fatal(err)
+		}
 	}
-	l.PutState("stuck", []byte("state"))
-	if err := l.Commit(); err != nil {
+	if err := errors.Join(l.PutState("stuck", []byte("state")), l.Commit()); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan struct{})

@@ -124,7 +124,7 @@ func (l *Log) load(s *segment, told bool) error {
 	}
 	l.found = l.found[:0]
 	for r, off, ok := sc.next(); ok; r, off, ok = sc.next() {
-		l.find(&r, s, off)
+		l.find(&r, off)
 	}
 	if told {
 		sc.report(s.end)
@@ -138,7 +138,7 @@ func (l *Log) load(s *segment, told bool) error {
 }
 
 // find notes a record, and what it tells of others.
-func (l *Log) find(r *record, s *segment, off int) {
+func (l *Log) find(r *record, off int) {
 	it := item{kind: r.kind, seq: r.seq, time: r.time, off: off, size: r.size(), gone: r.flags&flagGone != 0}
 	it.copied, it.source = r.flags&flagCopy != 0, r.source
 	switch r.kind {
