@@ -117,7 +117,7 @@ func (b *boardHost) powerOff(length time.Duration) {
 	b.off, b.disturbed = true, true
 	w.after(length, func() {
 		b.off = false
-		if will != "" && length > 2*keepAlive+2*time.Second && standing && !w.trouble.After(at) && !w.books.wills[will] {
+		if will != "" && length > 2*keepAlive && standing && !w.trouble.After(at) && !w.books.wills[will] {
 			w.violate("board %s was off for %v, and its will did not go out", b.name, length)
 		}
 		b.reset()
@@ -138,6 +138,31 @@ func (b *boardHost) leave(length time.Duration) {
 			b.board.Start(b.w.now)
 		}
 	})
+}
+
+// sleep sends the board to sleep, and has it wake now and then, until length has
+// passed. Each time it wakes it gets what the gateway has for it.
+func (b *boardHost) sleep(length time.Duration) {
+	if b.off || !b.board.Connected() {
+		return
+	}
+	b.w.tracef("%s sleeps for %v", b.name, length)
+	b.disturbed = true
+	nap := b.w.within(length) + time.Second
+	b.board.Sleep(b.w.now, nap)
+	here, until := b.board, b.w.now.Add(length)
+	var wake func()
+	wake = func() {
+		switch {
+		case b.board != here || b.off:
+		case b.w.now.After(until):
+			b.board.Start(b.w.now)
+		default:
+			b.board.Wake(b.w.now)
+			b.w.after(nap, wake)
+		}
+	}
+	b.w.after(nap, wake)
 }
 
 // produce gives the board its next message.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/umqttd/umqttd/devices/gateway"
 	"github.com/umqttd/umqttd/mqttcore/packet"
 	"github.com/umqttd/umqttd/serialproto/board"
 )
@@ -219,9 +220,12 @@ func (k *books) ordered(b *boardHost) error {
 	return nil
 }
 
-// standing reports whether the broker is connected to a client.
+// standing reports whether a board is connected to the gateway, and its session to the
+// broker.
 func (w *world) standing(name string) bool {
-	return slices.ContainsFunc(w.broker.conns, func(c *brokerConn) bool { return c.name() == name && c.will != nil })
+	return w.process != nil &&
+		slices.ContainsFunc(w.process.gw.Nodes(), func(n gateway.NodeStatus) bool { return n.ClientID == name && n.Connected && n.Broker }) &&
+		slices.ContainsFunc(w.broker.conns, func(c *brokerConn) bool { return c.name() == name })
 }
 
 // downlink returns the message that the broker sends, or nil.

@@ -209,7 +209,7 @@ func (k *diskTask) pay() {
 				err = k.log.Commit()
 			}
 			k.p.w.tracef("disk: %d of %s is put aside: %v", c.Seq, c.ClientID, err)
-			if errors.Is(err, outbox.ErrNotOldest) {
+			if errors.Is(err, outbox.ErrNotOldest) && !k.p.w.disk.PowerIsCut() {
 				k.p.w.violate("%d of %s is to be put aside: %v", c.Seq, c.ClientID, err)
 			} else if err != nil {
 				return

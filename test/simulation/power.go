@@ -13,7 +13,7 @@ import (
 // nothing. Otherwise the kernel closes the connections and keeps what was written.
 func (w *world) kill(pause time.Duration, power bool) {
 	p := w.process
-	if p == nil || !w.mortal || w.confiding() {
+	if p == nil || !w.mortal || slices.ContainsFunc(w.boards, w.confiding) {
 		return
 	}
 	w.crash(pause, power)
@@ -47,27 +47,41 @@ func (w *world) crash(pause time.Duration, power bool) {
 	w.after(pause+time.Millisecond, w.startProcess)
 }
 
-// confiding reports whether a board that does not subscribe again by itself has
-// subscribed just now. Its subscription is in the broker's session, but not on the
-// gateway's disk. If the gateway is killed now, and the broker then loses the session,
-// it is gone: two faults in three seconds are one more than is promised to be survived.
-func (w *world) confiding() bool {
-	return slices.ContainsFunc(w.boards, func(b *boardHost) bool {
-		return b.cfg.AskSession && (w.now.Sub(b.subscribed) < 3*time.Second || w.disk.Fail != nil)
-	})
+// confiding reports whether a board relies on what only the broker knows, and does
+// not subscribe again by itself: its subscription is not on the gateway's disk yet, or
+// the broker may just have begun another session, and the gateway does not know. If
+// the gateway is killed now, and the broker loses the session, before or later, then
+// the subscription is gone. Two faults at once are more than is promised to be
+// survived.
+func (w *world) confiding(b *boardHost) bool {
+	if !b.cfg.AskSession || b.boots > 1 {
+		return false
+	}
+	for _, id := range inOrder(w.process.sessions) {
+		if s := w.process.sessions[id]; s.clientID == b.name && s.wire != nil && !s.engine.Stats().Online {
+			return true
+		}
+	}
+	return w.now.Sub(b.subscribed) < 3*time.Second || w.disk.Fail != nil
 }
 
 // cutPower kills the gateway with the machine, in the middle of what the disk does
 // next.
 func (w *world) cutPower(pause time.Duration) {
-	if w.mortal && !w.confiding() && w.process != nil && w.process.disk != nil {
+	if w.mortal && w.process != nil && w.process.disk != nil {
 		w.cutPause = pause
 		w.disk.CutAt = w.disk.Stats().Operations + 1 + uint64(w.r.IntN(6))
 	}
 }
 
-// powerCut is when that has happened.
+// powerCut is when that has happened. A board that is confiding has its power from the
+// same machine.
 func (w *world) powerCut() {
+	for _, b := range w.boards {
+		if w.confiding(b) {
+			b.reset()
+		}
+	}
 	w.tracef("power is cut")
 	w.crash(w.cutPause, true)
 }

@@ -123,6 +123,9 @@ func TestPlantedBugsAreFound(t *testing.T) {
 			for seed := uint64(1); seed <= patience; seed++ {
 				if err := Run(seed, Options{Bug: bug}); err != nil {
 					t.Logf("seed %d: %v", seed, err)
+					if err := Run(seed, Options{}); err != nil {
+						t.Errorf("seed %d fails without it too: %v", seed, err)
+					}
 					return
 				}
 			}

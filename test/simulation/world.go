@@ -156,7 +156,7 @@ func (w *world) fault() {
 	}
 	length := w.within(6 * time.Second)
 	b := w.boards[w.r.IntN(len(w.boards))]
-	switch w.r.IntN(14) {
+	switch w.r.IntN(16) {
 	case 0, 1:
 		w.line.unplug(length)
 	case 2:
@@ -166,7 +166,7 @@ func (w *world) fault() {
 	case 4:
 		b.reset()
 	case 5:
-		b.powerOff(2 * length)
+		b.powerOff(3 * length)
 	case 6:
 		b.leave(length)
 	case 7: // one misfortune seldom comes alone
@@ -183,6 +183,8 @@ func (w *world) fault() {
 		w.cutPower(length / 4)
 	case 13:
 		w.breakDisk(length)
+	case 14, 15:
+		b.sleep(2 * length)
 	}
 	w.after(w.within(4*time.Second), w.fault)
 }
