@@ -29,7 +29,7 @@ func (g *Gateway) remember(n *node) {
 	g.away = append(g.away, n)
 	g.awayBytes += n.memory()
 	for len(g.away) > maxAway || (g.awayBytes > maxAwayBytes && len(g.away) > 1) {
-		i := slices.IndexFunc(g.away, func(n *node) bool { return !n.mqtt.opened })
+		i := slices.IndexFunc(g.away, func(n *node) bool { return !n.mqtt.opened && !n.out.told })
 		if i < 0 {
 			return // they have messages to deliver
 		}

@@ -120,13 +120,14 @@ func (g *Gateway) begin(now time.Time, n *node, p *mqttsn.Packet) {
 		n.topics.clear()
 		n.dup.clear()
 		n.will = nil
+		n.mqtt.used = n.mqtt.used || len(n.queue) > 0
 		g.discardQueue(n, true)
 	}
 	n.clean = clean
 	n.extended = p.Flags.Has(mqttsn.WantSession)
 	n.keepalive = time.Duration(p.Duration) * time.Second
 	n.began, n.gone, n.quiet = now, 0, false
-	n.presumed, n.willUpdate = time.Time{}, 0
+	n.presumed, n.claimAt, n.willUpdate = time.Time{}, time.Time{}, 0
 	n.request, n.ping, n.pending = request{}, ping{}, n.pending[:0]
 	n.topics.unlearn()
 	g.rearm(now, n)

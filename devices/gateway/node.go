@@ -40,6 +40,7 @@ type node struct {
 	willUpdate mqttsn.Type   // the update of the will that is answered when it is in force; 0 for none
 
 	presumed   time.Time // restored after a restart: it is lost if it has not connected by then; zero if it has
+	claimAt    time.Time // restored, but somebody else has its client id: when to try again; zero for never
 	saved      uint64    // hash of what was last saved of it; 0 for nothing
 	unsaved    bool      // in Gateway.unsaved
 	lastHeard  time.Time
@@ -52,20 +53,21 @@ type node struct {
 
 	mqtt mqttSession
 
-	out     outgoing
-	topics  topicTable
-	dup     duplicates
-	queue   []*Inbound // from the broker, oldest first; the head may be on its way
-	settled []content  // orphaned messages that the board has, oldest first
-	ready   bool       // in Gateway.ready
-	tries   int        // how often the head was refused by the board
-	msgID   uint16
-	request request
-	ping    ping
-	rtt     rtoEstimator
-	pending []subscription
-	filters filterSet
-	limiter *rate.Limiter
+	out        outgoing
+	topics     topicTable
+	dup        duplicates
+	queue      []*Inbound // from the broker, oldest first; the head may be on its way
+	settled    []content  // orphaned messages that the board has, oldest first
+	ready      bool       // in Gateway.ready
+	tries      int        // how often the head was refused by the board
+	msgID      uint16
+	request    request
+	ping       ping
+	rtt        rtoEstimator
+	pending    []subscription
+	subscribed bool // the MQTT session may know subscriptions
+	filters    filterSet
+	limiter    *rate.Limiter
 
 	deadline   time.Time
 	timerIndex int
@@ -110,6 +112,7 @@ func (g *Gateway) schedule(n *node) {
 	}
 	d = earliest(d, n.out.spillAt())
 	d = earliest(d, n.presumed)
+	d = earliest(d, n.claimAt)
 	g.timers.set(n, d)
 }
 
@@ -139,6 +142,7 @@ func (g *Gateway) expire(now time.Time, n *node) {
 	switch {
 	case n.state == away:
 		g.presumeLost(now, n)
+		g.claimAgain(now, n)
 	case !lost.IsZero() && !now.Before(lost):
 		g.end(now, n, AbortSession, ReasonPortLost)
 	case !n.challenged.IsZero() && !now.Before(n.challenged.Add(challengeTime)):

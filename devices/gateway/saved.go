@@ -40,6 +40,8 @@ const (
 	// presumedAfter is when a board without keepalive that was connected before a
 	// restart, and has not connected since, is lost.
 	presumedAfter = 60 * time.Second
+	// claimRetry is how often a client id is asked for that somebody else has.
+	claimRetry = 10 * time.Second
 )
 
 // changed notes that something of n has changed that is kept for a restart.
@@ -163,7 +165,7 @@ func (g *Gateway) Restore(now time.Time, clientID string, state []byte, stored i
 	n.restore(&s)
 	n.out.ahead, n.out.told = stored, stored > 0
 	n.connected = !n.clean
-	if s.Sleep > 0 && !n.clean {
+	if s.Sleep > 0 && !n.clean && g.claim(n) {
 		g.restoreAsleep(now, n, time.Duration(s.Sleep)*time.Second)
 		return err
 	}
@@ -182,9 +184,6 @@ func (g *Gateway) Restore(now time.Time, clientID string, state []byte, stored i
 // restoreAsleep lets a board sleep on that was asleep: it will not notice that the
 // gateway was away.
 func (g *Gateway) restoreAsleep(now time.Time, n *node, nap time.Duration) {
-	if g.cfg.Claim != nil {
-		n.claimed = g.cfg.Claim(n.clientID) == NoReason
-	}
 	n.nap, n.lastHeard, n.began = nap, now, now
 	g.enter(n, asleep)
 	g.reopen(now, n)
@@ -193,17 +192,39 @@ func (g *Gateway) restoreAsleep(now time.Time, n *node, nap time.Duration) {
 
 // deliverRestored opens the session that delivers what n had in the outbox.
 func (g *Gateway) deliverRestored(now time.Time, n *node, s *saved) {
-	if g.cfg.Claim != nil {
-		n.claimed = g.cfg.Claim(n.clientID) == NoReason
-	}
 	if s.Connected && n.will != nil {
 		n.presumed = now.Add(presumedAfter)
 		if n.keepalive = time.Duration(s.KeepAlive) * time.Second; n.keepalive > 0 {
 			n.presumed = now.Add(n.keepalive * 3 / 2)
 		}
 	}
-	g.drain(now, n, false)
+	if g.claim(n) {
+		g.drain(now, n, false)
+	} else {
+		n.claimAt = now.Add(claimRetry)
+	}
 	g.schedule(n)
+}
+
+// claim reserves the client id of a restored board, unless it is on another port
+// now: two sessions with one id would push each other out.
+func (g *Gateway) claim(n *node) bool {
+	n.claimed = g.cfg.Claim == nil || g.cfg.Claim(n.clientID) == NoReason
+	return n.claimed
+}
+
+// claimAgain delivers what a restored board had in the outbox as soon as nobody
+// else has its client id.
+func (g *Gateway) claimAgain(now time.Time, n *node) {
+	if n.claimAt.IsZero() || now.Before(n.claimAt) {
+		return
+	}
+	n.claimAt = time.Time{}
+	if g.claim(n) {
+		g.drain(now, n, false)
+	} else {
+		n.claimAt = now.Add(claimRetry)
+	}
 }
 
 // restore takes over what was kept.

@@ -321,3 +321,28 @@ func TestWillIsWaitedForAfterARestart(t *testing.T) {
 	s.advance(time.Hour)
 	s.wantIdle("for ever")
 }
+
+// TestRestoredBoardIsOnAnotherPort: its messages wait until its client id is free.
+func TestRestoredBoardIsOnAnotherPort(t *testing.T) {
+	taken := true
+	s, _ := newStoring(t, 0)
+	s.g.cfg.Claim = func(string) Reason {
+		if taken {
+			return ReasonClientIDInUse
+		}
+		return NoReason
+	}
+	for _, state := range []string{`{}`, `{"clean":true}`, `{"sleep":60}`} {
+		taken = true
+		s := s.restart("b1", []byte(state), 1)
+		s.advance(time.Minute)
+		s.wantIdle("two sessions with one client id push each other out")
+		taken = false
+		s.advance(claimRetry)
+		s.up(s.wantCommand("it is free", OpenSession).Node, true)
+		s.load(s.wantCommand("loaded", LoadMessages), 1, 1)
+		s.published(s.wantPublish("delivered", "m1"))
+		s.wantCommand("done", SettleStored)
+		s.wantCommand("over", CloseSession)
+	}
+}

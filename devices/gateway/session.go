@@ -84,7 +84,9 @@ func (g *Gateway) reopen(now time.Time, n *node) {
 
 func (g *Gateway) commandOpen(n *node, clean bool, will *Will) {
 	c := Command{Kind: OpenSession, Node: n.id, ClientID: n.clientID, Clean: clean, Will: will}
-	if !clean {
+	if clean {
+		n.subscribed = false
+	} else {
 		c.Filters = n.filters.set
 	}
 	g.command(c)
@@ -103,8 +105,8 @@ func (g *Gateway) SessionUp(now time.Time, id NodeID, sessionPresent bool) {
 		m.purging = false
 		g.commandOpen(n, m.clean, m.will)
 		return
-	case m.fresh && sessionPresent:
-		m.purging = true
+	case m.fresh && (sessionPresent || n.subscribed):
+		m.purging = true // also from the MQTT session, which would subscribe again
 		g.commandOpen(n, true, nil)
 		return
 	}

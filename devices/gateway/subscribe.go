@@ -130,7 +130,7 @@ func (g *Gateway) request(now time.Time, n *node, s subscription) {
 		n.pending = slices.Delete(n.pending, i, i+1)
 	}
 	g.token++
-	n.mqtt.used = true
+	n.mqtt.used, n.subscribed = true, true
 	s.token, s.filter = g.token, bytes.Clone(s.filter)
 	kind := SubscribeFilter
 	if s.kind == mqttsn.Unsubscribe {

@@ -79,3 +79,29 @@ func TestTemporarySessionWithoutABroker(t *testing.T) {
 	s.wantCommand("given up", AbortSession)
 	s.wantIdle("and that is all")
 }
+
+// TestOldSubscriptionsDoNotComeBack: the broker lost the session while it was away,
+// and the MQTT session would subscribe again; but the board wants a clean one.
+func TestOldSubscriptionsDoNotComeBack(t *testing.T) {
+	s := newScript(t, Config{Outbox: true})
+	id := s.connectWithWill(mqttsn.CleanSession)
+	s.up(id, false)
+	s.want("connected", connack(mqttsn.Accepted))
+	s.board(mqttsn.Packet{Type: mqttsn.Subscribe, MsgID: 1, Topic: []byte("cmd")})
+	c := s.wantCommand("subscribed", SubscribeFilter)
+	s.g.Subscribed(s.now, id, c.Token, Granted, 1)
+	s.collect()
+	s.down(id)
+	s.frames, s.commands = nil, nil
+	s.connectWithWill(mqttsn.CleanSession)
+	s.up(id, false)
+	if c := s.wantCommand("all of it is forgotten first", OpenSession); !c.Clean {
+		t.Fatalf("opened %+v", c)
+	}
+	s.up(id, false)
+	if c := s.wantCommand("then the board's", OpenSession); c.Clean {
+		t.Fatalf("opened %+v", c)
+	}
+	s.up(id, false)
+	s.want("connected", connack(mqttsn.Accepted))
+}
