@@ -13,6 +13,7 @@ import (
 )
 
 const (
+	maxUnnoted  = 1000             // acknowledgements that are written at once
 	flushEvery  = time.Second      // acknowledgements and states are written at most that often
 	openEvery   = 10 * time.Second // an outbox that is unusable is tried again
 	hungAfter   = 30 * time.Second // a disk that takes longer for one thing will never answer
@@ -47,6 +48,7 @@ type disk struct {
 	jobs    []gateway.Command
 	states  map[string][]byte // not on disk yet
 	put     []string          // of these, in the open commit
+	unnoted int               // acknowledgements since the last flush
 	open    []storeResult     // of the open commit
 	loads   []gateway.Command // to be answered after the commit
 	owed    []gateway.Command // QuarantineStored that failed, and SettleStored that came after: they cannot be given up
@@ -192,6 +194,9 @@ func (k *disk) acknowledge(c *gateway.Command) {
 	}
 	k.acked = true
 	k.log.Ack(c.ClientID, c.Seq)
+	if k.unnoted++; k.unnoted >= maxUnnoted {
+		k.flushed = time.Time{} // at once: a crash would repeat them all
+	}
 }
 
 // putAside moves a message to the quarantine. That must have happened before
@@ -254,7 +259,7 @@ const quarantineReason = "the broker does not take it: it closes the connection 
 
 // flush writes what did not go along with a commit, and looks after the log.
 func (k *disk) flush(now time.Time) {
-	k.flushed, k.dirty = now, false
+	k.flushed, k.dirty, k.unnoted = now, false, 0
 	k.pay()
 	writes := len(k.states) > 0 || k.acked
 	err := k.putStates()
