@@ -108,16 +108,16 @@ func (b *boardHost) powerOff(length time.Duration) {
 	if b.off {
 		return
 	}
-	w, at, will := b.w, b.w.now, ""
-	if b.cfg.Will != nil && b.board.Connected() {
-		will = string(b.cfg.Will.Message)
-	}
+	w, at := b.w, b.w.now
+	// Which of its wills, if it was reset just now, is not said: a CONNACK for the
+	// CONNECT before looks like its own.
+	wills := w.books.wills[b.name]
 	w.tracef("%s is off for %v", b.name, length)
-	standing := w.standing(b.name)
+	due := b.cfg.Will != nil && b.board.Connected() && w.standing(b.name) && length > 2*keepAlive
 	b.off, b.disturbed = true, true
 	w.after(length, func() {
 		b.off = false
-		if will != "" && length > 2*keepAlive && standing && !w.trouble.After(at) && !w.books.wills[will] {
+		if due && !w.trouble.After(at) && w.books.wills[b.name] == wills {
 			w.violate("board %s was off for %v, and its will did not go out", b.name, length)
 		}
 		b.reset()

@@ -50,9 +50,9 @@ func (m *downMessage) payload() []byte {
 // books are what the judge writes down.
 type books struct {
 	w         *world
-	order     []*upMessage // first copies with QoS 1, as a subscriber sees them
-	confirmed []*upMessage // as acknowledged to boards
-	wills     map[string]bool
+	order     []*upMessage   // first copies with QoS 1, as a subscriber sees them
+	confirmed []*upMessage   // as acknowledged to boards
+	wills     map[string]int // by client id: how many came
 }
 
 // message returns what a board has said, or nil.
@@ -74,9 +74,9 @@ func (k *books) arrived(clientID string, p *packet.Publish) {
 	w.tracef("broker has %q from %s", payload, clientID)
 	if topic == "will/"+clientID && strings.HasPrefix(payload, clientID+" gone ") {
 		if k.wills == nil {
-			k.wills = map[string]bool{}
+			k.wills = map[string]int{}
 		}
-		k.wills[payload] = true
+		k.wills[clientID]++
 		return
 	}
 	m := k.message(topic, payload)
