@@ -72,8 +72,32 @@ func (l *Log) index(seg *segment) (*index, error) {
 	ix.used = cache.clock
 	if ix.scanned < seg.end {
 		l.extend(ix)
+		if err := l.patience(seg); err != nil {
+			ix.close()
+			return nil, err
+		}
+		if ix.waiting() != seg.msgs {
+			l.reconcile(ix)
+		}
 	}
 	return ix, nil
+}
+
+// maxUnread is how often in a row a segment may be found unreadable until what
+// cannot be read is given up as damaged.
+const maxUnread = 30
+
+// patience returns an error if a segment could not be read in part just now: the
+// disk may do better next time.
+func (l *Log) patience(seg *segment) error {
+	if !l.win.unreadable {
+		seg.unread = 0
+		return nil
+	}
+	if seg.unread++; seg.unread > maxUnread {
+		return nil
+	}
+	return fmt.Errorf("outbox: %s: cannot be read", l.path(seg.number))
 }
 
 // extend scans what was appended since.
@@ -92,9 +116,6 @@ func (l *Log) extend(ix *index) {
 	ix.scanned = seg.end
 	if !slices.IsSortedFunc(ix.entries, compareEntries) {
 		slices.SortFunc(ix.entries, compareEntries)
-	}
-	if ix.waiting() != seg.msgs {
-		l.reconcile(ix)
 	}
 }
 

@@ -16,6 +16,7 @@ type segment struct {
 	msgs   int   // messages among them
 	sealed bool  // nothing is appended any more
 	moved  bool  // all that matters was copied elsewhere; only the file is left
+	unread int   // times in a row that it could not be read in part
 }
 
 // free returns how many bytes can be appended.
