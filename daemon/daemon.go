@@ -130,6 +130,7 @@ func (d *Daemon) serve(ctx context.Context, failed <-chan error) error {
 	if len(d.devices) == 0 {
 		d.log.Warn("no device is configured; plug a board in, run `umqttd ports`, and describe it under devices:")
 	}
+	d.warnOfOrphans()
 	tick := time.NewTicker(d.statusEvery)
 	defer tick.Stop()
 	for {

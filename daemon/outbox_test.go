@@ -67,3 +67,11 @@ func TestWhatIsStoredIsShown(t *testing.T) {
 		t.Errorf("systemd is told %q", line)
 	}
 }
+
+// TestOrphanedMessages of a device that has another name now are warned of.
+func TestOrphanedMessages(t *testing.T) {
+	dir := t.TempDir()
+	keep(t, filepath.Join(dir, "old"), "1", "2")
+	r := start(t, base+fmt.Sprintf("outbox: {dir: %s}\ndevices: [{name: new, port: /none/a}]\n", dir), nil)
+	r.wantLog("stored messages belong to no device that is configured")
+}

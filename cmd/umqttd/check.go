@@ -46,6 +46,7 @@ func usableOutboxes(cfg *config.Config, w io.Writer) bool {
 	if cfg.Outbox.Dir == "" {
 		return usable
 	}
+	warnOfOrphans(cfg, w)
 	for _, name := range deviceNames(cfg) {
 		_, err := inspect(cfg, name)
 		switch {

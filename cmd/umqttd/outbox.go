@@ -51,6 +51,9 @@ func newOutbox() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if len(args) == 0 {
+				warnOfOrphans(cfg, cmd.ErrOrStderr())
+			}
 			return listOutboxes(cmd, cfg, names, asJSON)
 		},
 	}
@@ -109,6 +112,13 @@ func listOutboxes(cmd *cobra.Command, cfg *config.Config, names []string, asJSON
 		return errors.Join(enc.Encode(boxes), result)
 	}
 	return errors.Join(printOutboxes(cmd.OutOrStdout(), time.Now(), boxes), result)
+}
+
+// warnOfOrphans tells of messages that nobody delivers.
+func warnOfOrphans(cfg *config.Config, w io.Writer) {
+	for _, o := range devices.Orphans(cfg.Outbox.Dir, deviceNames(cfg)) {
+		fmt.Fprintf(w, "%s (warning)\n", o)
+	}
 }
 
 // deviceOutbox is what the outbox of one device holds.
