@@ -31,6 +31,9 @@ type boardHost struct {
 	// disturbed: its session ended, or it was reset, so that a message may come twice.
 	disturbed  bool
 	subscribed time.Time // when it last heard so
+
+	woke     time.Time      // when it last asked for its messages
+	promised []*downMessage // that the gateway had for it then
 }
 
 func (w *world) addBoard(name string, wireless []byte) {

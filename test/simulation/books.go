@@ -109,12 +109,24 @@ func (b *boardHost) observe(ev *board.Event) {
 	switch ev.Kind {
 	case board.Connected:
 		w.tracef("%s is connected", b.name)
+		b.promised = nil
 		if b.cfg.CleanSession {
 			b.sayAgain() // as new messages: the gateway has forgotten them
 		}
 	case board.Disconnected:
 		w.tracef("%s is disconnected: %v", b.name, ev.Reason)
 		b.disturbed = true
+	case board.Awake:
+		b.woke, b.promised = w.now, w.waiting(b)
+	case board.Asleep:
+		if ev.Reason != board.Unanswered && !w.trouble.After(b.woke.Add(-keepAlive)) {
+			for _, m := range b.promised {
+				if b.got[m.i] == 0 {
+					w.violate("%s was told that there is no more, and downlink %d waits", b.name, m.i)
+				}
+			}
+		}
+		b.promised = nil
 	case board.Subscribed:
 		b.subscribed = w.now
 	case board.Published:
@@ -238,4 +250,24 @@ func (w *world) downlink(topic, payload []byte) *downMessage {
 		}
 	}
 	return nil
+}
+
+// waiting returns the QoS 1 messages that the gateway holds for a board that it knows
+// to be asleep, and could acknowledge.
+func (w *world) waiting(b *boardHost) []*downMessage {
+	var held []*downMessage
+	if w.process == nil || !slices.ContainsFunc(w.process.gw.Nodes(), func(n gateway.NodeStatus) bool {
+		return n.ClientID == b.name && n.Asleep && n.Broker
+	}) {
+		return nil
+	}
+	for _, id := range inOrder(w.process.sessions) {
+		for _, m := range w.process.sessions[id].delivered {
+			if m != nil && m.board == b && m.qos > 0 {
+				held = append(held, m)
+			}
+		}
+	}
+	slices.SortFunc(held, func(a, b *downMessage) int { return a.i - b.i })
+	return held
 }

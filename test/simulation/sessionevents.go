@@ -95,12 +95,13 @@ func (s *session) deliver(d *mqttcore.Delivery) {
 // the connection, that counts: it cannot know whether the broker gets it.
 func (s *session) release(c *gateway.Command) {
 	s.p.w.tracef("%s releases %d, accepted %v", s.clientID, c.Delivery, c.Accepted)
+	m := s.delivered[c.Delivery]
+	delete(s.delivered, c.Delivery)
 	if !c.Accepted || c.QoS == 0 {
 		return
 	}
-	if m := s.delivered[c.Delivery]; m != nil {
+	if m != nil {
 		m.board.acks[m.i]++
-		delete(s.delivered, c.Delivery)
 	}
 	s.engine.Ack(c.Delivery)
 	s.later(0, s.pump)

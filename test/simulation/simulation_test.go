@@ -15,9 +15,9 @@ import (
 
 var (
 	simSeed  = flag.Uint64("sim.seed", 0, "run only this seed; with -v print what happens")
-	simSeeds = flag.Uint64("sim.seeds", 0, "how many seeds to run; 0: 3,000, or 300 with -short or -race")
+	simSeeds = flag.Uint64("sim.seeds", 0, "how many seeds to run; 0: 10,000, or 500 with -short or -race")
 	simFor   = flag.Duration("sim.for", 0, "run new seeds for so long")
-	simFirst = flag.Uint64("sim.first", 1, "the first seed; with -sim.for 0 is one by the clock")
+	simFirst = flag.Uint64("sim.first", 0, "the first seed; 0: 1, or one by the clock with -sim.for")
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -37,15 +37,19 @@ func TestSimulation(t *testing.T) {
 		return
 	}
 	first := *simFirst
-	if first == 0 {
+	switch {
+	case first > 0:
+	case *simFor > 0: // others than last time
 		first = uint64(time.Now().UnixNano())
+	default:
+		first = 1
 	}
 	began := time.Now()
 	ran, failed := runSeeds(first, enough(began), NoBug)
 	for _, f := range failed {
 		t.Errorf("seed %d: %v", f.seed, f.err)
 	}
-	t.Logf("%d seeds in %v", ran, time.Since(began).Round(time.Millisecond))
+	t.Logf("%d seeds from %d on in %v", ran, first, time.Since(began).Round(time.Millisecond))
 }
 
 // enough returns what says that a number of seeds will do.
@@ -57,9 +61,9 @@ func enough(began time.Time) func(n uint64) bool {
 	switch {
 	case seeds > 0:
 	case testing.Short() || raceEnabled:
-		seeds = 300
+		seeds = 500
 	default:
-		seeds = 3000
+		seeds = 10_000
 	}
 	return func(n uint64) bool { return n >= seeds }
 }
