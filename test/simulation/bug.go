@@ -8,7 +8,7 @@ import (
 	"github.com/umqttd/umqttd/serialproto/mqttsn"
 )
 
-// Bug is a fault that is planted between the rooms, to show that it is found.
+// A Bug is a fault that is planted between the rooms, to show that it is found.
 type Bug uint8
 
 // The bugs.

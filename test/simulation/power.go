@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"errors"
 	"slices"
 	"syscall"
 	"time"
@@ -95,7 +96,7 @@ func (w *world) breakDisk(length time.Duration) {
 	odds := 1 + w.r.IntN(3)
 	w.tracef("disk breaks for %v: %v", length, err)
 	w.disk.Fail = func(op simdisk.Operation) error {
-		if err == syscall.ENOSPC && op.Kind != simdisk.Make && op.Kind != simdisk.Write || !w.one(odds) {
+		if errors.Is(err, syscall.ENOSPC) && op.Kind != simdisk.Make && op.Kind != simdisk.Write || !w.one(odds) {
 			return nil
 		}
 		return err
