@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/umqttd/umqttd/mqttcore/outbox"
 )
@@ -211,9 +212,9 @@ func numbers(list []message) []uint64 {
 }
 
 func brief(states map[string]string) string {
-	s := ""
+	var s strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(states)) {
-		s += fmt.Sprintf("%s:%.12q ", name, states[name])
+		s.WriteString(fmt.Sprintf("%s:%.12q ", name, states[name]))
 	}
-	return s
+	return s.String()
 }
