@@ -31,9 +31,9 @@ type Config struct {
 	Password func() ([]byte, error)
 
 	// Subscriptions are what the broker's session is known to hold from an
-	// earlier process. They are left alone as long as it has the session, and
-	// made again, once, when it has lost it, as if this client had made them.
-	// Nil is none.
+	// earlier process. They are made again with the first connection, since
+	// that process may have died before it could, and then like those that this
+	// client made: left alone as long as the broker has the session. Nil is none.
 	Subscriptions []Subscription
 
 	CleanSession bool // false: the broker keeps the session while we are away

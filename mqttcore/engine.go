@@ -33,7 +33,7 @@ type engine struct {
 	sessionPresent bool // as in the last CONNACK
 	starved        bool // no packet identifier is free: only an answer helps
 	closed         bool
-	doubtful       bool  // a CONNECT was sent and its CONNACK never came
+	doubtful       bool  // what is subscribed to in the broker's session is not certain: an earlier process made it, or a CONNACK never came
 	wary           bool  // the broker ended the last connection: the first message goes alone
 	connackSlow    uint8 // CONNACKs in a row that did not come in time
 	ids            ids
@@ -69,6 +69,7 @@ func (e *engine) begin(cfg *Config) {
 	for _, s := range known {
 		e.grant(s.Filter, s.QoS)
 	}
+	e.doubtful = len(known) > 0 // the earlier process may have died while it made them again
 }
 
 // open begins a connection with this CONNECT packet.

@@ -129,6 +129,7 @@ func (c *brokerConn) publish(p []byte) error {
 	}
 	if bytes.Contains(m.Payload, []byte(poison)) {
 		c.w.tracef("broker: %q from %s is not taken", m.Payload, c.name())
+		c.w.trouble = c.w.now
 		c.close() // acknowledgements that are owed are lost, as with a socket that is reset
 		return nil
 	}
