@@ -128,8 +128,7 @@ func (g *Gateway) known(n *node, m *Inbound) bool {
 	case !m.Dup:
 		n.settled = nil // from here on all is new
 		return false
-	case len(n.settled) > 0 && n.content(m) == n.settled[0]:
-		n.settled = n.settled[1:]
+	case n.takeSettled(m):
 		g.release(n.id, m, true)
 		return true
 	case len(n.queue) > 0 && n.orphaned(n.queue[0]) && n.content(m) == n.content(n.queue[0]):
@@ -140,6 +139,17 @@ func (g *Gateway) known(n *node, m *Inbound) bool {
 		return true
 	}
 	return false
+}
+
+// takeSettled reports whether the board has m already. As the broker keeps its
+// order, those that were settled before m do not come again: it has their PUBACK.
+func (n *node) takeSettled(m *Inbound) bool {
+	i := -1
+	if len(n.settled) > 0 {
+		i = slices.Index(n.settled, n.content(m))
+	}
+	n.settled = n.settled[i+1:]
+	return i >= 0
 }
 
 // release gives m back. accepted says that the broker may forget it.

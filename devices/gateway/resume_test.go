@@ -209,3 +209,33 @@ func TestUndeliverableIsCounted(t *testing.T) {
 		}
 	}
 }
+
+// TestBrokerHasSomeOfTheAcknowledgements: what the board settled on connections that
+// were lost may or may not come again; what comes must not be given to it twice.
+func TestBrokerHasSomeOfTheAcknowledgements(t *testing.T) {
+	s := newScript(t, Config{Predefined: map[uint16]string{1: "a"}})
+	id := s.connect(0)
+	again := func(payload string) {
+		m := s.g.NewInbound()
+		m.Set([]byte("a"), []byte(payload))
+		s.handed++
+		m.QoS, m.Dup, m.Received, m.Delivery = 1, true, s.now, s.handed
+		s.g.Deliver(s.now, id, m)
+		s.collect()
+	}
+	for i, payload := range []string{"first", "second"} {
+		again(payload)
+		s.want("to the board", publish(mqttsn.QoS1|predefined, 1, uint16(i+1), payload))
+		s.down(id)
+		s.board(puback(1, uint16(i+1), mqttsn.Accepted))
+		s.advance(time.Second)
+		s.up(id, true)
+		s.commands = nil
+		s.advance(time.Second)
+	}
+	again("second") // the broker has the PUBACK of the first
+	if c := s.wantCommand("the board has it", ReleaseInbound); !c.Accepted {
+		t.Error("not acknowledged")
+	}
+	s.wantIdleFrames("it is not given to it twice")
+}
