@@ -95,7 +95,7 @@ func TestTrap48_ResubscribesOnceForEachNewSession(t *testing.T) {
 	s.reconnect(false) // once more, before all are answered: still one of each
 	s.want("SUBSCRIBE id=8 a q1", "SUBSCRIBE id=9 b q0", "SUBSCRIBE id=10 c q1")
 	s.suback(8, 1)
-	s.reconnect(true) // this session has a, and perhaps the others
+	s.reconnect(true) // the present session has a, and perhaps the others
 	s.want("SUBSCRIBE id=11 b q0", "SUBSCRIBE id=12 c q1")
 	s.suback(11, 0)
 	s.suback(12, 1)

@@ -236,7 +236,7 @@ func TestRefusedConnectEndsTheSession(t *testing.T) {
 }
 
 // TestSameMessageBeforeAndAfterReboot: two messages that look alike are two, and
-// the PUBACK is that of the one which this session sent.
+// the PUBACK is that of the one which the present session sent.
 func TestSameMessageBeforeAndAfterReboot(t *testing.T) {
 	const flags = mqttsn.QoS1 | mqttsn.Flags(mqttsn.PredefinedID)
 	s := newScript(t, Config{Predefined: map[uint16]string{1: "a"}})

@@ -34,7 +34,7 @@ type outgoing struct {
 	topic    *topic
 	state    delivery
 	msgID    uint16 // 0: none yet
-	tries    int    // transmissions in this session
+	tries    int    // transmissions in the present session
 	refusals int
 	dup      bool      // the gateway may have seen it
 	sent     time.Time // when the last transmission has left
@@ -44,7 +44,7 @@ type outgoing struct {
 type delivery uint8
 
 const (
-	waiting delivery = iota // to be sent for the first time in this session
+	waiting delivery = iota // to be sent for the first time in the present session
 	flying                  // sent, to be answered
 	again                   // to be sent again
 )
