@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/umqttd/umqttd/test/e2e/umqttd"
+	"github.com/umqttd/umqttd/test/umqttd"
 )
 
 // boards is how many boards the memory is measured with: as many as two large USB hubs hold.

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/umqttd/umqttd/test/e2e/cable"
+	"github.com/umqttd/umqttd/test/cable"
 	"github.com/umqttd/umqttd/test/e2e/pest"
-	"github.com/umqttd/umqttd/test/e2e/umqttd"
+	"github.com/umqttd/umqttd/test/umqttd"
 )
 
 // BenchmarkNeighbours measures the round trips of five boards that behave beside three that flood, never acknowledge and send garbage, and the same while those three

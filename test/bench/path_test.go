@@ -13,7 +13,7 @@ import (
 	"github.com/umqttd/umqttd/mqttcore/packet"
 	"github.com/umqttd/umqttd/serialproto"
 	"github.com/umqttd/umqttd/serialproto/mqttsn"
-	"github.com/umqttd/umqttd/test/e2e/cable"
+	"github.com/umqttd/umqttd/test/cable"
 )
 
 // path is a way to the broker: one message goes there, and the time until its PUBACK is what counts.

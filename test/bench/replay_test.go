@@ -10,7 +10,7 @@ import (
 
 	"github.com/umqttd/umqttd/mqttcore"
 	"github.com/umqttd/umqttd/mqttcore/outbox"
-	"github.com/umqttd/umqttd/test/e2e/umqttd"
+	"github.com/umqttd/umqttd/test/umqttd"
 )
 
 const (

@@ -13,8 +13,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/umqttd/umqttd/test/e2e/umqttd"
 	"github.com/umqttd/umqttd/test/mosquitto"
+	"github.com/umqttd/umqttd/test/umqttd"
 )
 
 // startBroker starts a mosquitto that does not log every packet, which would make the direct path look slow.

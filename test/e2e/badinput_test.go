@@ -7,7 +7,7 @@ import (
 
 	"github.com/umqttd/umqttd/serialproto"
 	"github.com/umqttd/umqttd/serialproto/mqttsn"
-	"github.com/umqttd/umqttd/test/e2e/cable"
+	"github.com/umqttd/umqttd/test/cable"
 )
 
 // badInput is one thing that may come off a line, what umqttd answers and what counts it.

@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"github.com/umqttd/umqttd/serialproto/board"
-	"github.com/umqttd/umqttd/test/e2e/cable"
-	"github.com/umqttd/umqttd/test/e2e/umqttd"
+	"github.com/umqttd/umqttd/test/cable"
+	"github.com/umqttd/umqttd/test/umqttd"
 )
 
 // TestWrongConfiguration starts nothing: every fault is printed with its line, the status is 1, and the one port that is described well is not touched. So says

@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"github.com/umqttd/umqttd/serialproto/board"
-	"github.com/umqttd/umqttd/test/e2e/cable"
-	"github.com/umqttd/umqttd/test/e2e/patience"
+	"github.com/umqttd/umqttd/test/cable"
 	"github.com/umqttd/umqttd/test/mosquitto"
+	"github.com/umqttd/umqttd/test/patience"
 )
 
 // handshakeTime is how soon a board is back after its gateway is.

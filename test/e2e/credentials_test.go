@@ -9,11 +9,11 @@ import (
 
 	"github.com/umqttd/umqttd/serialproto/board"
 	"github.com/umqttd/umqttd/serialproto/mqttsn"
+	"github.com/umqttd/umqttd/test/cable"
 	"github.com/umqttd/umqttd/test/certs"
-	"github.com/umqttd/umqttd/test/e2e/cable"
-	"github.com/umqttd/umqttd/test/e2e/patience"
-	"github.com/umqttd/umqttd/test/e2e/umqttd"
 	"github.com/umqttd/umqttd/test/mosquitto"
+	"github.com/umqttd/umqttd/test/patience"
+	"github.com/umqttd/umqttd/test/umqttd"
 )
 
 // replace puts a new content in the place of a file at once, as a program does that renews secrets.

@@ -5,7 +5,7 @@ import (
 
 	"github.com/umqttd/umqttd/serialproto/board"
 	"github.com/umqttd/umqttd/serialproto/mqttsn"
-	"github.com/umqttd/umqttd/test/e2e/cable"
+	"github.com/umqttd/umqttd/test/cable"
 )
 
 // TestInOrderAndOnce is the main job: hundreds of QoS 1 messages each way at the same time.

@@ -10,10 +10,10 @@ import (
 	"testing"
 
 	"github.com/umqttd/umqttd/serialproto/board"
-	"github.com/umqttd/umqttd/test/e2e/cable"
-	"github.com/umqttd/umqttd/test/e2e/patience"
-	"github.com/umqttd/umqttd/test/e2e/umqttd"
+	"github.com/umqttd/umqttd/test/cable"
 	"github.com/umqttd/umqttd/test/mosquitto"
+	"github.com/umqttd/umqttd/test/patience"
+	"github.com/umqttd/umqttd/test/umqttd"
 )
 
 // TestDiskFull takes the disk's space away and gives it back. Boards are told to wait, the operator is told why, and nobody has to do anything afterwards.

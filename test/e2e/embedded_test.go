@@ -4,8 +4,8 @@ import (
 	"testing"
 
 	"github.com/umqttd/umqttd/serialproto/board"
-	"github.com/umqttd/umqttd/test/e2e/cable"
-	"github.com/umqttd/umqttd/test/e2e/umqttd"
+	"github.com/umqttd/umqttd/test/cable"
+	"github.com/umqttd/umqttd/test/umqttd"
 )
 
 // TestEmbeddedBroker lets two boards talk to each other with nothing but umqttd between them.

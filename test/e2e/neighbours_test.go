@@ -7,11 +7,11 @@ import (
 
 	"github.com/umqttd/umqttd/serialproto/board"
 	"github.com/umqttd/umqttd/serialproto/mqttsn"
-	"github.com/umqttd/umqttd/test/e2e/cable"
-	"github.com/umqttd/umqttd/test/e2e/patience"
+	"github.com/umqttd/umqttd/test/cable"
 	"github.com/umqttd/umqttd/test/e2e/pest"
-	"github.com/umqttd/umqttd/test/e2e/umqttd"
 	"github.com/umqttd/umqttd/test/mosquitto"
+	"github.com/umqttd/umqttd/test/patience"
+	"github.com/umqttd/umqttd/test/umqttd"
 )
 
 // memoryBound is what umqttd may take at most, in KiB, with 8 boards of which three do their worst. It needs about 25 MiB with boards that behave.

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/umqttd/umqttd/serialproto/board"
-	"github.com/umqttd/umqttd/test/e2e/cable"
+	"github.com/umqttd/umqttd/test/cable"
 )
 
 // TestNoise drops, alters and invents bytes both ways, with text printed in between: about one frame in ten is damaged, and still all messages arrive, once and in

@@ -7,8 +7,8 @@ import (
 	"github.com/umqttd/umqttd/mqttcore/fakebroker"
 	"github.com/umqttd/umqttd/mqttcore/packet"
 	"github.com/umqttd/umqttd/serialproto/board"
-	"github.com/umqttd/umqttd/test/e2e/cable"
-	"github.com/umqttd/umqttd/test/e2e/umqttd"
+	"github.com/umqttd/umqttd/test/cable"
+	"github.com/umqttd/umqttd/test/umqttd"
 )
 
 // TestBrokerSendsNonsense closes a connection on which something comes that is not MQTT 3.1.1, says so once, and makes it again; the board does not notice.

@@ -8,9 +8,9 @@ import (
 
 	"github.com/umqttd/umqttd/serialproto/board"
 	"github.com/umqttd/umqttd/serialproto/mqttsn"
-	"github.com/umqttd/umqttd/test/e2e/cable"
-	"github.com/umqttd/umqttd/test/e2e/patience"
+	"github.com/umqttd/umqttd/test/cable"
 	"github.com/umqttd/umqttd/test/mosquitto"
+	"github.com/umqttd/umqttd/test/patience"
 )
 
 var lasting = mosquitto.Config{Persistence: true}

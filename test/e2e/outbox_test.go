@@ -15,8 +15,8 @@ import (
 
 	"github.com/umqttd/umqttd/serialproto/board"
 	"github.com/umqttd/umqttd/serialproto/mqttsn"
-	"github.com/umqttd/umqttd/test/e2e/cable"
-	"github.com/umqttd/umqttd/test/e2e/patience"
+	"github.com/umqttd/umqttd/test/cable"
+	"github.com/umqttd/umqttd/test/patience"
 )
 
 // patientBroker lets a broker be slow on a loaded machine without a message being written to disk.

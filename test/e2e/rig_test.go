@@ -8,10 +8,10 @@ import (
 	"time"
 
 	"github.com/umqttd/umqttd/serialproto/board"
+	"github.com/umqttd/umqttd/test/cable"
 	"github.com/umqttd/umqttd/test/certs"
-	"github.com/umqttd/umqttd/test/e2e/cable"
-	"github.com/umqttd/umqttd/test/e2e/umqttd"
 	"github.com/umqttd/umqttd/test/mosquitto"
+	"github.com/umqttd/umqttd/test/umqttd"
 )
 
 // setup says what a test needs beyond the usual. The zero value is the usual: a plain broker, one device named attic on a cable.

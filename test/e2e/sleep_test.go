@@ -7,10 +7,10 @@ import (
 
 	"github.com/umqttd/umqttd/serialproto/board"
 	"github.com/umqttd/umqttd/serialproto/mqttsn"
-	"github.com/umqttd/umqttd/test/e2e/cable"
-	"github.com/umqttd/umqttd/test/e2e/patience"
-	"github.com/umqttd/umqttd/test/e2e/umqttd"
+	"github.com/umqttd/umqttd/test/cable"
 	"github.com/umqttd/umqttd/test/mosquitto"
+	"github.com/umqttd/umqttd/test/patience"
+	"github.com/umqttd/umqttd/test/umqttd"
 )
 
 // TestSleep lets a board sleep while far more comes for it than the gateway keeps: nothing is sent to it, and when it wakes up everything comes in order.

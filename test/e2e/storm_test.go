@@ -9,11 +9,11 @@ import (
 	"time"
 
 	"github.com/umqttd/umqttd/serialproto/board"
-	"github.com/umqttd/umqttd/test/e2e/cable"
-	"github.com/umqttd/umqttd/test/e2e/patience"
-	"github.com/umqttd/umqttd/test/e2e/umqttd"
+	"github.com/umqttd/umqttd/test/cable"
 	"github.com/umqttd/umqttd/test/e2e/witness"
 	"github.com/umqttd/umqttd/test/mosquitto"
+	"github.com/umqttd/umqttd/test/patience"
+	"github.com/umqttd/umqttd/test/umqttd"
 )
 
 var (

@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"github.com/umqttd/umqttd/test/certs"
-	"github.com/umqttd/umqttd/test/e2e/patience"
 	"github.com/umqttd/umqttd/test/mosquitto"
+	"github.com/umqttd/umqttd/test/patience"
 )
 
 // message is what mosquitto_sub received.

@@ -10,8 +10,8 @@ import (
 
 	"github.com/umqttd/umqttd/serialproto"
 	"github.com/umqttd/umqttd/serialproto/mqttsn"
-	"github.com/umqttd/umqttd/test/e2e/cable"
-	"github.com/umqttd/umqttd/test/e2e/umqttd"
+	"github.com/umqttd/umqttd/test/cable"
+	"github.com/umqttd/umqttd/test/umqttd"
 )
 
 // What writes to a file, and what makes that safe.

@@ -7,8 +7,8 @@ import (
 
 	"github.com/umqttd/umqttd/serialproto/board"
 	"github.com/umqttd/umqttd/serialproto/mqttsn"
-	"github.com/umqttd/umqttd/test/e2e/cable"
-	"github.com/umqttd/umqttd/test/e2e/patience"
+	"github.com/umqttd/umqttd/test/cable"
+	"github.com/umqttd/umqttd/test/patience"
 )
 
 // wantNone demands that nothing has come on a topic, after something published later has.

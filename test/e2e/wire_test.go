@@ -9,8 +9,8 @@ import (
 	"github.com/umqttd/umqttd/serialproto"
 	"github.com/umqttd/umqttd/serialproto/board"
 	"github.com/umqttd/umqttd/serialproto/mqttsn"
-	"github.com/umqttd/umqttd/test/e2e/cable"
-	"github.com/umqttd/umqttd/test/e2e/patience"
+	"github.com/umqttd/umqttd/test/cable"
+	"github.com/umqttd/umqttd/test/patience"
 )
 
 // goodbye is the constant frame of docs/protocol.md section 6.1.

@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/umqttd/umqttd/test/e2e/patience"
-	"github.com/umqttd/umqttd/test/e2e/umqttd"
+	"github.com/umqttd/umqttd/test/patience"
+	"github.com/umqttd/umqttd/test/umqttd"
 )
 
 // TestPorts lists the adapter without opening it: not one transfer sets a modem line.

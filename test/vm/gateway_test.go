@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/umqttd/umqttd/serialproto/board"
-	"github.com/umqttd/umqttd/test/e2e/umqttd"
+	"github.com/umqttd/umqttd/test/umqttd"
 )
 
 // site is the real umqttd with its embedded broker, a board behind an adapter, and somebody who looks at the broker.

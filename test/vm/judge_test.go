@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/umqttd/umqttd/mqttcore"
-	"github.com/umqttd/umqttd/test/e2e/patience"
+	"github.com/umqttd/umqttd/test/patience"
 )
 
 // judge is an MQTT client that looks at what has arrived at the broker.

@@ -15,7 +15,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/umqttd/umqttd/test/e2e/umqttd"
+	"github.com/umqttd/umqttd/test/umqttd"
 	"github.com/umqttd/umqttd/test/vm/machine"
 )
 

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/umqttd/umqttd/devices/port"
-	"github.com/umqttd/umqttd/test/e2e/patience"
+	"github.com/umqttd/umqttd/test/patience"
 	"github.com/umqttd/umqttd/test/vm/usbip"
 )
 

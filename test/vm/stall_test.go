@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/umqttd/umqttd/devices/port"
-	"github.com/umqttd/umqttd/test/e2e/patience"
+	"github.com/umqttd/umqttd/test/patience"
 )
 
 // atOnce is how long a call may take that never waits for a driver.

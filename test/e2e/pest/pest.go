@@ -10,7 +10,7 @@ import (
 
 	"github.com/umqttd/umqttd/serialproto"
 	"github.com/umqttd/umqttd/serialproto/mqttsn"
-	"github.com/umqttd/umqttd/test/e2e/cable"
+	"github.com/umqttd/umqttd/test/cable"
 )
 
 // MuteTopic is what Mute subscribes to.

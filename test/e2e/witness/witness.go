@@ -21,7 +21,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/umqttd/umqttd/test/e2e/patience"
+	"github.com/umqttd/umqttd/test/patience"
 )
 
 // BrokerLines are what mosquitto.conf must have.

@@ -7,8 +7,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/umqttd/umqttd/test/e2e/patience"
 	"github.com/umqttd/umqttd/test/mosquitto"
+	"github.com/umqttd/umqttd/test/patience"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

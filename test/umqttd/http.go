@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/umqttd/umqttd/test/e2e/patience"
+	"github.com/umqttd/umqttd/test/patience"
 )
 
 // get returns the status and body of a page, or 0 while the program does not answer.

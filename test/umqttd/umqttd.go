@@ -27,7 +27,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/umqttd/umqttd/test/e2e/patience"
+	"github.com/umqttd/umqttd/test/patience"
 )
 
 // StopTime is how long an orderly stop may take, as users and systemd are promised.

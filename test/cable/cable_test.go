@@ -15,7 +15,7 @@ import (
 	"github.com/umqttd/umqttd/serialproto"
 	"github.com/umqttd/umqttd/serialproto/board"
 	"github.com/umqttd/umqttd/serialproto/mqttsn"
-	"github.com/umqttd/umqttd/test/e2e/patience"
+	"github.com/umqttd/umqttd/test/patience"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

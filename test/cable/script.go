@@ -7,7 +7,7 @@ import (
 
 	"github.com/umqttd/umqttd/serialproto"
 	"github.com/umqttd/umqttd/serialproto/mqttsn"
-	"github.com/umqttd/umqttd/test/e2e/patience"
+	"github.com/umqttd/umqttd/test/patience"
 )
 
 // Script is a board that does what a test says, message by message.
