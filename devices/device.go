@@ -9,6 +9,7 @@ import (
 
 	"github.com/umqttd/umqttd/devices/gateway"
 	"github.com/umqttd/umqttd/devices/port"
+	"github.com/umqttd/umqttd/devices/turn"
 	"github.com/umqttd/umqttd/metrics"
 	"github.com/umqttd/umqttd/mqttcore"
 	"github.com/umqttd/umqttd/serialproto"
@@ -74,8 +75,8 @@ type Device struct {
 	dec      serialproto.Decoder
 	line     line
 	sessions map[gateway.NodeID]*session
-	ending   map[string]*session // by client id: told to end, still there
-	online   int                 // sessions whose broker is connected
+	turns    turn.Order
+	online   int // sessions whose broker is connected
 	seen     seen
 	watchers map[*Watch]struct{}
 	said     complaints
@@ -105,7 +106,6 @@ func New(cfg Config, shared Shared) *Device {
 		done:     make(chan struct{}),
 		free:     make(chan []byte, 4),
 		sessions: make(map[gateway.NodeID]*session),
-		ending:   make(map[string]*session),
 		seen:     seen{boards: make(map[gateway.NodeID]*boardSeen)},
 		watchers: make(map[*Watch]struct{}),
 	}
@@ -310,7 +310,7 @@ func (d *Device) subscribed(ev *event) {
 // deliver hands a broker's message to its board, unless it is of a session that ends.
 func (d *Device) deliver(ev *event) {
 	s := ev.session
-	if s.stopping || s.forget {
+	if s.turn.Leaving() {
 		<-s.slots // QoS 1 comes again
 		if ev.inbound.QoS == 0 {
 			d.met.Dropped[metrics.DropBoardOffline].Inc()
@@ -346,10 +346,10 @@ func (d *Device) execute(c *gateway.Command) {
 	case gateway.OpenSession:
 		d.openSession(*c)
 	case gateway.CloseSession, gateway.AbortSession:
-		s.close(c.Kind == gateway.CloseSession)
+		s.turn.Close(c.Kind == gateway.CloseSession)
 	case gateway.ForgetSession:
 		if s != nil {
-			s.forgotten()
+			s.turn.Forget()
 		}
 	case gateway.PublishMessage:
 		m := mqttcore.Message{Topic: c.Topic, Payload: c.Payload, QoS: byte(c.QoS), Retain: c.Retain}

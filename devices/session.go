@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/umqttd/umqttd/devices/gateway"
+	"github.com/umqttd/umqttd/devices/turn"
 	"github.com/umqttd/umqttd/metrics"
 	"github.com/umqttd/umqttd/mqttcore"
 )
@@ -26,23 +27,15 @@ const (
 )
 
 // session is the MQTT session of one node: a client, and the goroutine that
-// runs it while the gateway wants it. It belongs to the loop of its device, but
+// runs it while its turn has come. It belongs to the loop of its device, but
 // for what is said otherwise.
-//
-//	wanted  OpenSession that is not started yet: another Run has to end first
-//	running Run has been started, and has not returned
-//	stopping it has been told to
 type session struct {
 	device   *Device
 	node     gateway.NodeID
 	clientID string
 	client   *mqttcore.Client // nil before it is opened for the first time
 
-	wanted    *gateway.Command
-	running   bool
-	stopping  bool
-	successor *session // waits for this one to end, as it has the same client id
-	forget    bool     // nothing more will be asked for this node
+	turn *turn.Turn
 
 	online    bool               // the broker is connected
 	wasOnline bool               // it was, in this Run
@@ -60,41 +53,25 @@ func (d *Device) openSession(c gateway.Command) {
 	s := d.sessions[c.Node]
 	if s == nil {
 		s = &session{device: d, node: c.Node, clientID: c.ClientID, slots: make(chan struct{}, inboundSlots)}
+		s.turn = d.turns.Add(c.ClientID, s)
 		d.sessions[c.Node] = s
 	}
-	s.wanted = &c
-	s.end(true)
-	s.startWanted()
+	s.turn.Open(c)
 }
 
-// startWanted starts what is wanted, unless something has to end first: two
-// connections with one client id would end each other.
-func (s *session) startWanted() {
-	if s.wanted == nil || s.running {
-		return
-	}
-	if before := s.device.ending[s.clientID]; before != nil {
-		before.successor = s
-		return
-	}
-	c := *s.wanted
-	s.wanted = nil
-	s.start(c)
-}
-
-// start runs the client. It may post events as soon as it is told something, so
+// Start runs the client. It may post events as soon as it is told something, so
 // that is done aside: the loop must not wait for itself.
-func (s *session) start(c gateway.Command) {
+func (s *session) Start(c gateway.Command) bool {
 	d := s.device
 	if s.client == nil {
 		client, err := mqttcore.New(s.config(c))
 		if err != nil {
 			s.invalid(err)
-			return
+			return false
 		}
 		s.client = client
 	}
-	s.running, s.wasOnline = true, false
+	s.wasOnline = false
 	s.ctx, s.cancel = context.WithCancel(d.inner)
 	d.work.Go(func() {
 		err := s.client.Reconfigure(mqttcore.Session{
@@ -107,6 +84,7 @@ func (s *session) start(c gateway.Command) {
 		}
 		d.post(event{kind: sessionEnded, session: s, err: err})
 	})
+	return true
 }
 
 func (s *session) config(c gateway.Command) mqttcore.Config {
@@ -150,19 +128,8 @@ func will(w *gateway.Will) *mqttcore.Message {
 	return &mqttcore.Message{Topic: w.Topic, Payload: w.Payload, QoS: w.QoS, Retain: w.Retain}
 }
 
-// close is what the gateway asks for with CloseSession, orderly, and AbortSession.
-func (s *session) close(orderly bool) {
-	s.wanted = nil
-	s.end(orderly)
-}
-
-// end makes Run return: orderly, with DISCONNECT, or by cutting the connection.
-func (s *session) end(orderly bool) {
-	if !s.running || (s.stopping && orderly) {
-		return
-	}
-	s.stopping = true
-	s.device.ending[s.clientID] = s
+// Stop makes Run return: orderly, with DISCONNECT, or by cutting the connection.
+func (s *session) Stop(orderly bool) {
 	s.setOnline(false)
 	if !orderly {
 		s.cancel()
@@ -179,43 +146,25 @@ func (s *session) end(orderly bool) {
 	})
 }
 
-// ended deals with the return of Run, and starts what has waited for it.
+// ended deals with the return of Run.
 func (s *session) ended(err error) {
 	d := s.device
 	s.countDropped()
 	s.setOnline(false)
 	s.cancel()
-	s.running, s.stopping = false, false
-	if d.ending[s.clientID] == s {
-		delete(d.ending, s.clientID)
-	}
 	var invalid *invalidSession
 	switch {
-	case errors.As(err, &invalid) && s.wanted == nil && !s.forget:
+	case errors.As(err, &invalid) && !s.turn.Wanted() && !s.turn.Forgotten():
 		s.invalid(err)
 	case err != nil && !errors.Is(err, context.Canceled):
 		d.log.Warn("board's session ended", "client", s.clientID, "err", err)
 	}
-	s.startWanted()
-	s.dispose()
-	if next := s.successor; next != nil {
-		s.successor = nil
-		next.startWanted()
-	}
+	s.turn.Ended()
 }
 
-// forgotten says that nothing more will be asked of s.
-func (s *session) forgotten() {
-	s.wanted, s.forget = nil, true
-	s.dispose()
-}
-
-// dispose releases a session that is forgotten and has ended. What its client
-// has to say about the messages it still has, it says aside, to nobody.
-func (s *session) dispose() {
-	if !s.forget || s.running {
-		return
-	}
+// Dispose releases the session. What its client has to say about the messages it
+// still has, it says aside, to nobody.
+func (s *session) Dispose() {
 	delete(s.device.sessions, s.node)
 	if s.client != nil {
 		s.device.work.Go(s.client.Close)
@@ -249,7 +198,7 @@ func (s *session) countDropped() {
 func (s *session) changed(at time.Time, st *mqttcore.State) {
 	d := s.device
 	now := d.now()
-	if s.stopping || !s.running {
+	if !s.turn.Live() {
 		return
 	}
 	switch st.Kind {

@@ -110,7 +110,7 @@ func TestInvalidSession(t *testing.T) {
 	conn.Close()
 	k.next(sessionEnded) // the old one
 	k.next(sessionEnded) // the new one
-	if s.running || s.online {
+	if s.turn.Live() || s.online {
 		t.Error("it runs")
 	}
 }

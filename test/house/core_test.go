@@ -14,6 +14,7 @@ import (
 // and the time go in; bytes, events and the next deadline come out.
 var cores = []string{
 	"devices/gateway",
+	"devices/turn",
 	"mqttcore/packet",
 	"serialproto",
 	"serialproto/board",

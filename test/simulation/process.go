@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/umqttd/umqttd/devices/gateway"
+	"github.com/umqttd/umqttd/devices/turn"
 	"github.com/umqttd/umqttd/mqttcore"
 	"github.com/umqttd/umqttd/serialproto"
 )
@@ -18,10 +19,10 @@ type process struct {
 	gw       *gateway.Gateway
 	dec      serialproto.Decoder
 	sessions map[gateway.NodeID]*session
-	ending   map[string]*session // by client id: told to end, still there
-	disk     *diskTask           // nil: no outbox
-	inbox    []func()            // what was told to the loop
-	busy     bool                // the port takes no bytes
+	turns    turn.Order
+	disk     *diskTask // nil: no outbox
+	inbox    []func()  // what was told to the loop
+	busy     bool      // the port takes no bytes
 
 	handed, released int // messages from the broker
 	tampered         tampered
@@ -29,7 +30,7 @@ type process struct {
 
 // startProcess starts the gateway.
 func (w *world) startProcess() {
-	p := &process{w: w, sessions: map[gateway.NodeID]*session{}, ending: map[string]*session{}}
+	p := &process{w: w, sessions: map[gateway.NodeID]*session{}}
 	cfg := gateway.Config{RxBuffer: w.buffer, Baud: w.baud, MaxInflight: maxInflight, Outbox: w.outbox}
 	if w.bug == CreditIgnored {
 		cfg.RxBuffer = 0
@@ -154,12 +155,10 @@ func (p *process) execute(c *gateway.Command) {
 		}
 		p.openSession(*c)
 	case gateway.CloseSession, gateway.AbortSession:
-		s.wanted = nil
-		s.end(c.Kind == gateway.CloseSession)
+		s.turn.Close(c.Kind == gateway.CloseSession)
 	case gateway.ForgetSession:
 		if s != nil {
-			s.wanted, s.forget = nil, true
-			s.dispose()
+			s.turn.Forget()
 		}
 	case gateway.PublishMessage:
 		p.publish(s, c)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/umqttd/umqttd/devices/gateway"
+	"github.com/umqttd/umqttd/devices/turn"
 	"github.com/umqttd/umqttd/mqttcore"
 )
 
@@ -13,22 +14,14 @@ import (
 var errUnreachable = errors.New("simulation: connection refused")
 
 // session is the MQTT session of one node, as package devices runs it: an engine,
-// and the connections that it needs while the gateway wants it.
-//
-//	wanted   OpenSession that is not started yet: another run has to end first
-//	running  it connects, again and again
-//	stopping it has been told to end
+// and the connections that it needs while its turn has come.
 type session struct {
 	p        *process
 	node     gateway.NodeID
 	clientID string
 	engine   *mqttcore.Engine
 
-	wanted    *gateway.Command
-	running   bool
-	stopping  bool
-	successor *session // waits for this one to end, as it has the same client id
-	forget    bool     // nothing more will be asked for this node
+	turn *turn.Turn
 
 	wire    *wire
 	writing bool   // the socket has not taken all
@@ -49,41 +42,28 @@ func (p *process) openSession(c gateway.Command) {
 	s := p.sessions[c.Node]
 	if s == nil {
 		s = &session{p: p, node: c.Node, clientID: c.ClientID, delivered: map[uint64]*downMessage{}}
+		s.turn = p.turns.Add(c.ClientID, s)
 		p.sessions[c.Node] = s
 	}
-	s.wanted = &c
-	s.end(true)
-	s.startWanted()
+	s.turn.Open(c)
 }
 
-func (s *session) startWanted() {
-	if s.wanted == nil || s.running {
-		return
-	}
-	if before := s.p.ending[s.clientID]; before != nil {
-		before.successor = s
-		return
-	}
-	c := *s.wanted
-	s.wanted = nil
-	s.start(&c)
-}
-
-func (s *session) start(c *gateway.Command) {
+// Start makes the engine connect, again and again.
+func (s *session) Start(c gateway.Command) bool {
 	var err error
 	if s.engine == nil {
-		s.engine, err = mqttcore.NewEngine(s.config(c))
+		s.engine, err = mqttcore.NewEngine(s.config(&c))
 	}
 	if err == nil {
 		err = s.engine.Reconfigure(s.p.w.now, mqttcore.Session{ClientID: c.ClientID, CleanSession: c.Clean, Will: will(c.Will)})
 	}
 	if err != nil {
 		s.p.w.violate("session of %s cannot be opened: %v", s.clientID, err)
-		return
+		return false
 	}
 	s.p.w.tracef("session %d of %s starts, clean %v, will %v", s.node, s.clientID, c.Clean, c.Will != nil)
-	s.running = true
 	s.later(s.p.w.delay(), s.dial)
+	return true
 }
 
 func (s *session) config(c *gateway.Command) mqttcore.Config {
@@ -198,21 +178,16 @@ func (s *session) lost(cause error) {
 	}
 	wait := s.engine.Lost(s.p.w.now, cause)
 	s.events()
-	if s.stopping {
-		s.ended()
+	if !s.turn.Live() {
+		s.turn.Ended()
 		return
 	}
 	s.later(wait, s.dial)
 }
 
-// end makes the run end: orderly, with DISCONNECT, or by cutting the connection.
-func (s *session) end(orderly bool) {
-	if !s.running || (s.stopping && orderly) {
-		return
-	}
+// Stop makes the run end: orderly, with DISCONNECT, or by cutting the connection.
+func (s *session) Stop(orderly bool) {
 	s.p.w.tracef("session %d of %s is to end, orderly %v", s.node, s.clientID, orderly)
-	s.stopping = true
-	s.p.ending[s.clientID] = s
 	if orderly && s.engine.Disconnect() {
 		s.later(goodbyeTimeout, func() { s.lost(errUnreachable) })
 		s.later(0, s.pump)
@@ -224,23 +199,5 @@ func (s *session) end(orderly bool) {
 // goodbyeTimeout bounds an orderly end.
 const goodbyeTimeout = 2 * time.Second
 
-// ended starts what has waited for the end.
-func (s *session) ended() {
-	s.running, s.stopping = false, false
-	if s.p.ending[s.clientID] == s {
-		delete(s.p.ending, s.clientID)
-	}
-	s.startWanted()
-	s.dispose()
-	if next := s.successor; next != nil {
-		s.successor = nil
-		next.startWanted()
-	}
-}
-
-// dispose releases a session that is forgotten and has ended.
-func (s *session) dispose() {
-	if s.forget && !s.running {
-		delete(s.p.sessions, s.node)
-	}
-}
+// Dispose releases a session that is forgotten and has ended.
+func (s *session) Dispose() { delete(s.p.sessions, s.node) }

@@ -31,7 +31,7 @@ func (s *session) events() {
 
 // changed deals with a change of the connection to the broker.
 func (s *session) changed(st *mqttcore.State) {
-	if s.stopping || !s.running {
+	if !s.turn.Live() {
 		return
 	}
 	w, gw := s.p.w, s.p.gw
@@ -81,7 +81,7 @@ func (s *session) deliver(d *mqttcore.Delivery) {
 		s.engine.Ack(d.ID)
 	}
 	p.post(func() {
-		if s.stopping || s.forget {
+		if s.turn.Leaving() {
 			return // QoS 1 comes again
 		}
 		p.handed++
