@@ -6,6 +6,13 @@
 //	line.Unplug()
 //	line.Plug()                               // another pty, the same path
 //
+// A board that is a program of its own, on an emulated machine or in another language, opens a pty too. A Splice is the wire between the two:
+//
+//	s := cable.NewSplice(t, line)             // s.BoardPath() is for the board
+//	s.Disturb(cable.Noise{Frame: 0.05}, cable.Noise{Frame: 0.05})
+//	s.Pace(115200)
+//	s.Buffer(256)                             // what a board does not read in time is lost
+//
 // As on a UART nobody waits: what the board sends while nobody reads is lost.
 package cable
 
