@@ -11,6 +11,7 @@ import (
 	"github.com/umqttd/umqttd/serialproto/board"
 	"github.com/umqttd/umqttd/test/cable"
 	"github.com/umqttd/umqttd/test/e2e/witness"
+	"github.com/umqttd/umqttd/test/ledger"
 	"github.com/umqttd/umqttd/test/mosquitto"
 	"github.com/umqttd/umqttd/test/patience"
 	"github.com/umqttd/umqttd/test/umqttd"
@@ -44,9 +45,9 @@ func TestStorm(t *testing.T) {
 	}
 	s.calm()
 	for _, b := range s.boards {
-		b.up.want(t)
-		b.down.want(t)
-		t.Logf("%s: %d messages up, %d copies; %d down, %d copies", b.name, len(b.up.got), b.up.copies, len(b.down.got), b.down.copies)
+		b.up.Want(t)
+		b.down.Want(t)
+		t.Logf("%s: %d messages up, %d copies; %d down, %d copies", b.name, b.up.Got(), b.up.Copies(), b.down.Got(), b.down.Copies())
 	}
 	t.Logf("faults: %v", s.faults)
 }
@@ -99,8 +100,8 @@ type stormBoard struct {
 	line    *cable.Cable
 	plugged bool
 	board   *cable.Board
-	up      *ledger
-	down    *ledger
+	up      *ledger.Ledger
+	down    *ledger.Ledger
 }
 
 func newStorm(t *testing.T) *storm {
@@ -116,7 +117,7 @@ func newStorm(t *testing.T) *storm {
 		cfg.KeepAlive, cfg.MaxQueue = 10*time.Second, 64
 		b := &stormBoard{
 			s: s, name: cfg.ClientID, cfg: cfg, line: cable.New(t), plugged: true,
-			up: newLedger(cfg.ClientID, "up/"+cfg.ClientID), down: newLedger("to-"+cfg.ClientID, "down/"+cfg.ClientID),
+			up: ledger.New(cfg.ClientID, "up/"+cfg.ClientID), down: ledger.New("to-"+cfg.ClientID, "down/"+cfg.ClientID),
 		}
 		fmt.Fprintf(&config, "  - {name: %s, port: %s}\n", b.name, b.line.Path())
 		s.boards = append(s.boards, b)
@@ -127,7 +128,7 @@ func newStorm(t *testing.T) *storm {
 		b.board = cable.NewBoard(t, b.line, b.cfg)
 		b.board.Wait(board.Connected, 1)
 		if !b.cfg.CleanSession {
-			b.board.Subscribe(b.down.topic, 1)
+			b.board.Subscribe(b.down.Topic(), 1)
 		}
 	}
 	s.witness.Publish("settled", "") // what the boards subscribed to is on the broker's disk then
@@ -146,20 +147,20 @@ func (s *storm) turn(more bool) {
 			continue
 		}
 		for range min(2, b.board.Room()-32) {
-			number, text := b.up.next()
-			b.board.Publish(board.Message{Topic: b.up.topic, Data: []byte(text), QoS: 1, Token: uint64(number)})
+			number, text := b.up.Next()
+			b.board.Publish(board.Message{Topic: b.up.Topic(), Data: []byte(text), QoS: 1, Token: uint64(number)})
 		}
-		if !b.cfg.CleanSession && b.down.sent-len(b.down.got) < 50 { // no more than the broker sends again in one go
-			number, text := b.down.next()
-			s.witness.Publish(b.down.topic, text)
-			b.down.owe(number) // the witness sees to that
+		if !b.cfg.CleanSession && b.down.Outstanding() < 50 { // no more than the broker sends again in one go
+			number, text := b.down.Next()
+			s.witness.Publish(b.down.Topic(), text)
+			b.down.Owe(number) // the witness sees to that
 		}
 	}
 	for _, m := range s.witness.Arrived(s.taken) {
 		s.taken++
 		known := false
 		for _, b := range s.boards {
-			known = known || b.up.arrive(m)
+			known = known || b.up.Arrive(m)
 		}
 		if !known {
 			s.t.Errorf("the witness was given %q on %s", m.Payload, m.Topic)
@@ -172,12 +173,12 @@ func (b *stormBoard) note() {
 	for _, ev := range b.board.Drain() {
 		switch ev.Kind {
 		case board.Published:
-			b.up.owe(int(ev.Token))
+			b.up.Owe(int(ev.Token))
 			b.s.acked++
 		case board.Dropped:
 			b.s.t.Errorf("%s: message %d was refused: %v", b.name, ev.Token, ev.ReturnCode)
 		case board.Received:
-			if !b.down.arrive(witness.Message{Topic: ev.Topic, Payload: string(ev.Data)}) {
+			if !b.down.Arrive(witness.Message{Topic: ev.Topic, Payload: string(ev.Data)}) {
 				b.s.t.Errorf("%s was given %q on %s", b.name, ev.Data, ev.Topic)
 			}
 		}
@@ -308,7 +309,9 @@ func (s *storm) calm() {
 func (s *storm) backlog() int {
 	total := 0
 	for _, b := range s.boards {
-		total += len(b.up.owed) + len(b.down.owed)
+		up, _, _ := b.up.Missing()
+		down, _, _ := b.down.Missing()
+		total += up + down
 	}
 	return total
 }
@@ -322,11 +325,11 @@ func (s *storm) waits() string {
 		if n := b.cfg.MaxQueue - b.board.Room(); n > 0 {
 			return fmt.Sprintf("%s has %d messages that are not acknowledged", b.name, n)
 		}
-		if n, first := b.up.missing(); n > 0 {
-			return fmt.Sprintf("%s: %d messages, from %d on, have not arrived", b.up.topic, n, first) + s.around(b.up.owed[first])
+		if n, first, since := b.up.Missing(); n > 0 {
+			return fmt.Sprintf("%s: %d messages, from %d on, have not arrived", b.up.Topic(), n, first) + s.around(since)
 		}
-		if n, first := b.down.missing(); n > 0 {
-			return fmt.Sprintf("%s: %d messages, from %d on, have not arrived", b.down.topic, n, first) + s.around(b.down.owed[first])
+		if n, first, since := b.down.Missing(); n > 0 {
+			return fmt.Sprintf("%s: %d messages, from %d on, have not arrived", b.down.Topic(), n, first) + s.around(since)
 		}
 	}
 	for _, b := range s.boards {

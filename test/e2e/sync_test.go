@@ -97,6 +97,18 @@ func safeAt(calls []umqttd.Call, dir, text string) int {
 	return 0
 }
 
+// failures is a test that may fail.
+type failures struct {
+	testing.TB
+	said []string
+}
+
+func (f *failures) Helper()           {}
+func (f *failures) Error(args ...any) { f.said = append(f.said, fmt.Sprint(args...)) }
+func (f *failures) Errorf(format string, args ...any) {
+	f.said = append(f.said, fmt.Sprintf(format, args...))
+}
+
 // TestWantSynced plants what TestSyncedBeforePUBACK is for.
 func TestWantSynced(t *testing.T) {
 	const dir, path, pty = "/outbox", "/outbox/1.seg", "/dev/pts/7"
