@@ -10,11 +10,11 @@ import (
 
 	"github.com/umqttd/umqttd/serialproto/board"
 	"github.com/umqttd/umqttd/test/cable"
-	"github.com/umqttd/umqttd/test/e2e/witness"
 	"github.com/umqttd/umqttd/test/ledger"
 	"github.com/umqttd/umqttd/test/mosquitto"
 	"github.com/umqttd/umqttd/test/patience"
 	"github.com/umqttd/umqttd/test/umqttd"
+	"github.com/umqttd/umqttd/test/witness"
 )
 
 var (

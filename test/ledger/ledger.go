@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/umqttd/umqttd/test/e2e/witness"
+	"github.com/umqttd/umqttd/test/witness"
 )
 
 // Ledger follows the numbered messages of one sender to one receiver. Its methods belong to the test's goroutine.

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/umqttd/umqttd/test/e2e/witness"
+	"github.com/umqttd/umqttd/test/witness"
 )
 
 // failures is a test that may fail.
