@@ -41,6 +41,7 @@ test: packages check cross ## check and test everything; what runs in CI
 .PHONY: packages
 packages:
 	@tools/install-test-packages
+	@test/micropython/install
 
 .PHONY: check
 check: format vet fix lint ## look at the code without running it
@@ -86,6 +87,13 @@ cross: ## build bin/linux-*/umqttd for every platform
 	GOOS=linux GOARCH=arm64 $(GOBUILD) -o bin/linux-arm64/umqttd ./cmd/umqttd
 	GOOS=linux GOARCH=arm GOARM=6 $(GOBUILD) -o bin/linux-arm/umqttd ./cmd/umqttd
 	GOOS=linux GOARCH=arm GOARM=6 $(GO) vet ./...
+
+# What a board loads: the package compiled, one file for each module.
+.PHONY: mpy
+mpy: ## compile the MicroPython client to bin/micropython
+	@test/micropython/install
+	rm -rf bin/micropython
+	node test/micropython/interpreter/compile.mjs bin/micropython/umqtt_serial clients/micropython/umqtt_serial
 
 .PHONY: generate
 generate: ## write generated files anew; tests hold them equal to the code
