@@ -169,9 +169,9 @@ devices:
   - {name: c, port: /dev/c, broker: {tls: {cert_file: %s, key_file: %s}}}
   - {name: d, port: /dev/d, broker: {url: "mqtts://other"}}
 `, ca.CertFile, pair.CertFile, pair.KeyFile))
-	w := wiring{dialers: make(map[string]*mqttcore.Dialer)}
+	w := transition{after: new(lineup), dialers: make(map[string]*mqttcore.Dialer)}
 	for i, want := range []int{1, 1, 2, 3} {
-		s, err := w.session(&cfg.Devices[i].Broker)
+		s, err := w.sessions(&cfg.Devices[i].Broker)
 		if err != nil {
 			t.Fatal(err)
 		}

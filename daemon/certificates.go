@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/umqttd/umqttd/daemon/config"
@@ -19,17 +20,19 @@ const certificatesEvery = 15 * time.Second
 // new one cannot be used. It looks at the files as sessions do at their next
 // connection, which may be weeks away.
 type certificates struct {
-	log     *slog.Logger
+	log   *slog.Logger
+	ready chan struct{}
+
+	mu      sync.Mutex
 	watched []*watchedFiles
-	ready   chan struct{}
 }
 
 // watchedFiles are the TLS files of one broker, and whose they are.
 type watchedFiles struct {
-	broker  *config.Broker
+	broker  config.Broker
 	users   []string
-	devices []*metrics.Device
-	problem string // as last logged
+	devices map[string]*metrics.Device // by name
+	problem string                     // as last logged
 	warned  string
 }
 
@@ -37,21 +40,51 @@ func newCertificates(log *slog.Logger) *certificates {
 	return &certificates{log: log, ready: make(chan struct{})}
 }
 
+// watch replaces what is looked at by the files of cfg. Of those that were looked at
+// before it is still known what has been said. The metrics of a device that has none
+// any more are removed.
+func (c *certificates) watch(cfg *config.Config, m *metrics.Metrics) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before := c.watched
+	c.watched = nil
+	if !cfg.NoGateway {
+		c.add(before, "the gateway's own session", nil, &cfg.Broker)
+	}
+	for i := range cfg.Devices {
+		d := &cfg.Devices[i]
+		c.add(before, d.Name, m, &d.Broker)
+	}
+	for _, w := range before {
+		for name, device := range w.devices {
+			if !slices.ContainsFunc(c.watched, func(now *watchedFiles) bool { return now.devices[name] != nil }) {
+				device.SetCertificateExpiry(metrics.CertificateClient, time.Time{})
+				device.SetCertificateExpiry(metrics.CertificateCA, time.Time{})
+			}
+		}
+	}
+}
+
 // add watches the files of a broker that user, a device or the gateway itself,
 // connects to. The gateway's own session has no metrics of this kind: m is nil.
-func (c *certificates) add(user string, m *metrics.Device, b *config.Broker) {
+func (c *certificates) add(before []*watchedFiles, user string, m *metrics.Metrics, b *config.Broker) {
 	if b.TLS.CAFile == "" && b.TLS.CertFile == "" {
 		return
 	}
-	i := slices.IndexFunc(c.watched, func(w *watchedFiles) bool { return reflect.DeepEqual(w.broker.TLS, b.TLS) })
+	same := func(w *watchedFiles) bool { return reflect.DeepEqual(w.broker.TLS, b.TLS) }
+	i := slices.IndexFunc(c.watched, same)
 	if i < 0 {
 		i = len(c.watched)
-		c.watched = append(c.watched, &watchedFiles{broker: b})
+		w := &watchedFiles{broker: *b, devices: make(map[string]*metrics.Device)}
+		if j := slices.IndexFunc(before, same); j >= 0 {
+			w.problem, w.warned = before[j].problem, before[j].warned
+		}
+		c.watched = append(c.watched, w)
 	}
 	w := c.watched[i]
 	w.users = append(w.users, user)
 	if m != nil {
-		w.devices = append(w.devices, m)
+		w.devices[user] = m.Device(user)
 	}
 }
 
@@ -74,6 +107,8 @@ func (c *certificates) Run(ctx context.Context) error {
 // look reads the files anew. What cannot be used leaves the metrics as they are:
 // the certificates before it stay in force.
 func (c *certificates) look() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, w := range c.watched {
 		problem, warning := "", w.warned
 		dialer, err := w.broker.Dialer()

@@ -6,14 +6,15 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/umqttd/umqttd/daemon/config"
-	"github.com/umqttd/umqttd/daemon/embedded"
+	"github.com/umqttd/umqttd/daemon/logs"
 	"github.com/umqttd/umqttd/daemon/notify"
-	"github.com/umqttd/umqttd/daemon/web"
 	"github.com/umqttd/umqttd/devices"
 	"github.com/umqttd/umqttd/devices/port"
 	"github.com/umqttd/umqttd/metrics"
@@ -39,13 +40,17 @@ type Options struct {
 	// Socket is where `umqttd monitor` finds the daemon. Empty: nowhere.
 	Socket string
 
-	// Reload reads the configuration again, on SIGHUP. Nil: it cannot.
-	Reload func() (*config.Config, error)
+	// Logs is what Log writes to, so that a reload can change level and format. Nil:
+	// it cannot.
+	Logs *logs.Switch
+
+	// Reload reads the configuration again. Nil: it cannot.
+	Reload func() (*config.Config, []config.Warning, error)
 }
 
 // A Daemon is a gateway that is wired up and can run once.
 type Daemon struct {
-	cfg     *config.Config
+	// Immutable once it runs.
 	opts    Options
 	log     *slog.Logger
 	started time.Time
@@ -53,60 +58,71 @@ type Daemon struct {
 	statusEvery time.Duration // at most the constant
 
 	metrics *metrics.Metrics
+	scrape  http.Handler
 	systemd notify.Systemd
 	opener  *port.Opener
+	clients *devices.Clients
 
+	watchdog     *notify.Watchdog
+	watcher      *watcherTask
 	certificates *certificates
-	broker       *embedded.Broker // nil without
-	http         *web.Server      // nil without
-	own          *devices.Own     // nil without
-	devices      []*supervised
-	infra        []task // the above, and what nobody needs to find again
+	own          *devices.Own
+	infra        []task // the above but own, and what nobody needs to find again
 
 	ready   chan struct{} // closed when every task is ready
+	wanted  chan struct{} // has one in it while a reload is asked for
 	serving atomic.Bool
+	now     atomic.Pointer[lineup]
+
+	// Owned by the goroutine of Run.
+	stages    stages
+	lingering map[string][]<-chan struct{} // by name, devices that were told to end; closed when they have
+	news      news                         // of the last reload
+}
+
+// stages are the tasks that run, in the order in which they are stopped.
+type stages struct {
+	failed              *failures
+	boards, own, server *stage
 }
 
 // Run serves until ctx is done, and then stops in order within 5 s. The error
 // tells what could not be started, what failed, or what did not end.
 func (d *Daemon) Run(ctx context.Context) error {
 	d.started = time.Now()
-	failed := make(chan error, len(d.infra)+1+len(d.devices))
-	infra, own, boards := newStage(failed), newStage(failed), newStage(failed)
-	for _, t := range d.infra {
-		infra.start(t)
+	failed := newFailures()
+	d.stages = stages{failed, newStage(failed), newStage(failed), newStage(failed)}
+	infra := slices.Concat(d.infra, d.now.Load().servers())
+	for _, t := range infra {
+		d.stages.server.start(t)
 	}
-	err := d.await(ctx, failed, d.infra)
+	err := d.await(ctx, infra)
 	if err == nil && ctx.Err() == nil {
-		if d.own != nil {
-			own.start(d.own)
+		d.stages.own.start(d.own)
+		for _, t := range d.now.Load().devices {
+			d.stages.boards.start(t)
 		}
-		for _, t := range d.devices {
-			boards.start(t)
-		}
-		err = d.serve(ctx, failed)
+		err = d.serve(ctx)
 	}
 	d.serving.Store(false)
 	d.tell(d.systemd.Stopping())
 	d.log.Info("stopping")
-	errs := []error{err, d.stop(boards, own, infra)}
-	for {
-		select {
-		case err := <-failed: // meanwhile
-			errs = append(errs, err)
-		default:
-			return errors.Join(errs...)
-		}
+	select {
+	case <-d.wanted:
+		d.log.Warn("configuration is not read again, umqttd stops")
+	default:
 	}
+	stopped := d.stop(d.stages.boards, d.stages.own, d.stages.server)
+	return errors.Join(err, stopped, failed.take()) // which failed meanwhile
 }
 
 // await waits until all of tasks are ready.
-func (d *Daemon) await(ctx context.Context, failed <-chan error, tasks []task) error {
+func (d *Daemon) await(ctx context.Context, tasks []task) error {
 	for _, t := range tasks {
 		select {
 		case <-t.Ready():
-		case err := <-failed:
-			return err
+		case <-d.stages.failed.some:
+			return d.stages.failed.take()
 		case <-ctx.Done():
 			return nil
 		}
@@ -114,32 +130,36 @@ func (d *Daemon) await(ctx context.Context, failed <-chan error, tasks []task) e
 	return nil
 }
 
-// serve waits for the end, and tells systemd how things are meanwhile.
-func (d *Daemon) serve(ctx context.Context, failed <-chan error) error {
-	all := make([]task, 0, len(d.devices))
-	for _, t := range d.devices {
+// serve waits for the end, reloads when it is asked to, and tells systemd how things are
+// meanwhile.
+func (d *Daemon) serve(ctx context.Context) error {
+	now := d.now.Load()
+	all := make([]task, 0, len(now.devices))
+	for _, t := range now.devices {
 		all = append(all, t)
 	}
-	if err := d.await(ctx, failed, all); err != nil || ctx.Err() != nil {
+	if err := d.await(ctx, all); err != nil || ctx.Err() != nil {
 		return err
 	}
 	d.serving.Store(true)
 	close(d.ready)
 	d.tell(d.systemd.Ready())
-	d.log.Info("ready", "devices", len(d.devices))
-	if len(d.devices) == 0 {
+	d.log.Info("ready", "devices", len(now.devices))
+	if len(now.devices) == 0 {
 		d.log.Warn("no device is configured; plug a board in, run `umqttd ports`, and describe it under devices:")
 	}
-	d.warnOfOrphans()
+	d.warnOfOrphans(now.cfg)
 	tick := time.NewTicker(d.statusEvery)
 	defer tick.Stop()
 	for {
-		d.tell(d.systemd.Status(d.summary(ctx)))
+		d.tell(d.systemd.Status(d.summary(ctx) + d.news.line(time.Now())))
 		select {
 		case <-ctx.Done():
 			return nil
-		case err := <-failed:
-			return err
+		case <-d.stages.failed.some:
+			return d.stages.failed.take()
+		case <-d.wanted:
+			d.reload(ctx)
 		case <-tick.C:
 		}
 	}
@@ -178,19 +198,19 @@ func (d *Daemon) tell(err error) {
 func (d *Daemon) Ready() <-chan struct{} { return d.ready }
 
 // HTTPAddr returns the address of the HTTP server, or nil without one. It is
-// valid once Ready is closed.
+// valid once Ready is closed, until a reload moves it.
 func (d *Daemon) HTTPAddr() net.Addr {
-	if d.http == nil {
-		return nil
+	if now := d.now.Load(); now.http != nil {
+		return now.http.Addr()
 	}
-	return d.http.Addr()
+	return nil
 }
 
 // BrokerAddr returns the address of the embedded broker, or nil without one. It
 // is valid once Ready is closed.
 func (d *Daemon) BrokerAddr() net.Addr {
-	if d.broker == nil {
-		return nil
+	if now := d.now.Load(); now.broker != nil {
+		return now.broker.Addr()
 	}
-	return d.broker.Addr()
+	return nil
 }

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/umqttd/umqttd/daemon/config"
 	"github.com/umqttd/umqttd/daemon/logs/logtest"
-	"github.com/umqttd/umqttd/devices"
 )
 
 // TestOneBrokenPortTouchesNoOther: one port is missing, one is no tty, one
@@ -79,7 +79,7 @@ func TestWithoutServers(t *testing.T) {
 func TestStoppedBeforeReady(t *testing.T) {
 	var book logtest.Book
 	d := bare()
-	d.devices = []*supervised{supervise("d", book.Logger(), func() *devices.Device { return nil })} // which panics when it runs
+	d.now.Store(&lineup{cfg: new(config.Config), devices: []*supervised{fakeDevice(t, &book)}}) // which panics when it runs
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := d.Run(ctx); err != nil {

@@ -124,12 +124,17 @@ func (m *monitor) serve(ctx context.Context, conn net.Conn) {
 		_, _ = fmt.Fprintf(conn, "%d monitors are open already\n", maxMonitors)
 		return
 	}
-	d := m.find(strings.TrimSpace(name))
-	if d == nil {
+	s := m.find(strings.TrimSpace(name))
+	if s == nil {
 		_, _ = fmt.Fprintf(conn, "no device %q; configured: %s\n", strings.TrimSpace(name), strings.Join(m.names(), ", "))
 		return
 	}
-	m.show(ctx, conn, d.current.Load())
+	d := s.current.Load()
+	if d == nil {
+		_, _ = fmt.Fprintf(conn, "device %s is being started, try again\n", s.name)
+		return
+	}
+	m.show(ctx, conn, d)
 }
 
 // show streams events until the client has gone. Whatever passes after it was told ok
@@ -168,7 +173,7 @@ func (m *monitor) show(ctx context.Context, conn net.Conn, d *devices.Device) {
 }
 
 func (m *monitor) find(name string) *supervised {
-	for _, d := range m.daemon.devices {
+	for _, d := range m.daemon.now.Load().devices {
 		if d.name == name {
 			return d
 		}
@@ -178,7 +183,7 @@ func (m *monitor) find(name string) *supervised {
 
 func (m *monitor) names() []string {
 	var names []string
-	for _, d := range m.daemon.devices {
+	for _, d := range m.daemon.now.Load().devices {
 		names = append(names, d.name)
 	}
 	return names

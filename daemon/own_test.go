@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"net"
 	"sync"
 	"testing"
 	"time"
@@ -15,13 +16,27 @@ import (
 func TestStatusTopics(t *testing.T) {
 	addr := freeUDP(t)
 	r := start(t, base+fmt.Sprintf("devices: [{name: d, port: \"udp://%s\"}]\n", addr), nil)
-	heard := make(chan string, 16)
-	dialer, err := mqttcore.NewDialer("mqtt://"+r.BrokerAddr().String(), mqttcore.FileTLS{})
+	w := newWitness(t, r.BrokerAddr(), "umqttd/#")
+	w.want("umqttd/gw/status online", "umqttd/gw/d/status offline")
+	dialBoard(t, addr).connect("b1")
+	w.want("umqttd/gw/d/status online")
+}
+
+// witness hears what is published.
+type witness struct {
+	t     *testing.T
+	heard chan string
+}
+
+func newWitness(t *testing.T, broker net.Addr, filter string) *witness {
+	t.Helper()
+	w := &witness{t, make(chan string, 64)}
+	dialer, err := mqttcore.NewDialer("mqtt://"+broker.String(), mqttcore.FileTLS{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	c, err := mqttcore.New(mqttcore.Config{Dial: dialer.Dial, ClientID: "witness", CleanSession: true, OnMessage: func(m mqttcore.Delivery) {
-		heard <- string(m.Topic) + " " + string(m.Payload)
+		w.heard <- string(m.Topic) + " " + string(m.Payload)
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -29,29 +44,29 @@ func TestStatusTopics(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { _ = c.Run(ctx) })
-	defer running.Wait()
-	defer cancel()
-	if _, err := c.Subscribe(ctx, "umqttd/#", 1, nil); err != nil {
+	t.Cleanup(running.Wait)
+	t.Cleanup(cancel)
+	if _, err := c.Subscribe(ctx, filter, 1, nil); err != nil {
 		t.Fatal(err)
 	}
-	want := func(lines ...string) {
-		t.Helper()
-		missing := map[string]bool{}
-		for _, l := range lines {
-			missing[l] = true
-		}
-		for len(missing) > 0 {
-			select {
-			case l := <-heard:
-				delete(missing, l)
-			case <-time.After(patience):
-				t.Fatalf("not heard: %v", missing)
-			}
+	return w
+}
+
+// want waits for "topic payload", in any order.
+func (w *witness) want(lines ...string) {
+	w.t.Helper()
+	missing := map[string]bool{}
+	for _, l := range lines {
+		missing[l] = true
+	}
+	for len(missing) > 0 {
+		select {
+		case l := <-w.heard:
+			delete(missing, l)
+		case <-time.After(patience):
+			w.t.Fatalf("not heard: %v", missing)
 		}
 	}
-	want("umqttd/gw/status online", "umqttd/gw/d/status offline")
-	dialBoard(t, addr).connect("b1")
-	want("umqttd/gw/d/status online")
 }
 
 // TestNoOwnSession: without a session of its own the gateway has nobody to publish

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -22,13 +23,13 @@ type answer struct {
 }
 
 // ask asks all devices at once, so that one which hangs does not silence others.
-func (d *Daemon) ask(ctx context.Context) []answer {
+func (l *lineup) ask(ctx context.Context) []answer {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	answers := make([]answer, len(d.devices))
+	answers := make([]answer, len(l.devices))
 	var asked sync.WaitGroup
-	for i, t := range d.devices {
-		asked.Go(func() { answers[i].Status, answers[i].ok = t.current.Load().Status(ctx) })
+	for i, t := range l.devices {
+		asked.Go(func() { answers[i].Status, answers[i].ok = t.status(ctx) })
 	}
 	asked.Wait()
 	return answers
@@ -39,17 +40,18 @@ type page Daemon
 
 // Status returns what the status page shows.
 func (p *page) Status() web.Status {
-	main := p.cfg.Broker.Label()
+	now := p.now.Load()
+	main := now.cfg.Broker.Label()
 	s := web.Status{Version: p.opts.Version, Started: p.started, Broker: main}
-	if !p.cfg.NoGateway {
-		s.Name = p.cfg.Gateway
+	if !now.cfg.NoGateway {
+		s.Name = now.cfg.Gateway
 	}
-	for i, a := range (*Daemon)(p).ask(context.Background()) {
-		device := web.Device{Name: p.devices[i].name, Problem: "the device does not answer"}
+	for i, a := range now.ask(context.Background()) {
+		device := web.Device{Name: now.devices[i].name, Problem: "the device does not answer"}
 		if a.ok {
 			device = showDevice(&a.Status)
 		}
-		if own := p.cfg.Devices[i].Broker.Label(); own != main {
+		if own := now.cfg.Devices[i].Broker.Label(); own != main {
 			device.Broker = own
 		}
 		s.Devices = append(s.Devices, device)
@@ -90,12 +92,13 @@ func showBoard(b *devices.Board) web.Board {
 // NotReady returns the tasks that do not do their work yet.
 func (p *page) NotReady() []string {
 	var reasons []string
-	for _, t := range p.infra {
+	now := p.now.Load()
+	for _, t := range slices.Concat(p.infra, now.servers()) {
 		reasons = appendUnready(reasons, t)
 	}
-	for _, t := range p.devices {
+	for _, t := range now.devices {
 		reasons = appendUnready(reasons, t)
-		if why := t.current.Load().NotReady(); why != "" {
+		if why := t.notReady(); why != "" {
 			reasons = append(reasons, t.String()+": "+why)
 		}
 	}
@@ -116,8 +119,9 @@ func appendUnready(reasons []string, t task) []string {
 
 // summary is the line for systemctl status: "3/4 devices up, broker connected, outbox 12".
 func (d *Daemon) summary(ctx context.Context) string {
+	now := d.now.Load()
 	up, boards, online, stored := 0, 0, 0, 0
-	for _, a := range d.ask(ctx) {
+	for _, a := range now.ask(ctx) {
 		if a.Open {
 			up++
 		}
@@ -136,8 +140,8 @@ func (d *Daemon) summary(ctx context.Context) string {
 	case boards > 0:
 		broker = fmt.Sprintf("broker connected for %d of %d boards", online, boards)
 	}
-	line := fmt.Sprintf("%d/%d devices up, %s", up, len(d.devices), broker)
-	if d.cfg.Outbox.Dir != "" {
+	line := fmt.Sprintf("%d/%d devices up, %s", up, len(now.devices), broker)
+	if now.cfg.Outbox.Dir != "" {
 		line += fmt.Sprintf(", outbox %d", stored)
 	}
 	return line

@@ -43,7 +43,11 @@ func TestDeviceThatHangs(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		go func() { _ = d.devices[2].Run(ctx) }() // the others do not run, and do not answer
+		all := d.now.Load().devices
+		for _, s := range all[:2] { // they do not run, and do not answer
+			s.current.Store(s.build(*s.cfg.Load(), nil))
+		}
+		go func() { _ = all[2].Run(ctx) }()
 		synctest.Wait()
 		begun := time.Now()
 		s := (*page)(d).Status()

@@ -63,7 +63,15 @@ func start(t *testing.T, yaml string, change func(*Options)) *runner {
 			t.Log(r.log)
 		}
 	})
-	stop := tasktest.Start(t, d)
+	r.run()
+	return r
+}
+
+// run runs the daemon until the test ends, and waits until it is ready.
+func (r *runner) run() {
+	t := r.t
+	t.Helper()
+	stop := tasktest.Start(t, r.Daemon)
 	r.stop = func() {
 		t.Helper()
 		begun := time.Now()
@@ -73,7 +81,6 @@ func start(t *testing.T, yaml string, change func(*Options)) *runner {
 		}
 	}
 	t.Cleanup(r.stop)
-	return r
 }
 
 // wantLog waits for a line.

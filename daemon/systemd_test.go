@@ -73,7 +73,7 @@ func TestSystemdIsTold(t *testing.T) {
 	t.Setenv("WATCHDOG_PID", "")
 	addr := freeUDP(t)
 	r := start(t, base+fmt.Sprintf("devices: [{name: d, port: \"udp://%s\"}]\n", addr), func(o *Options) {
-		o.Reload = func() (*config.Config, error) { return parse(t, base), nil }
+		o.Reload = func() (*config.Config, []config.Warning, error) { return parse(t, base), nil, nil }
 	})
 	for _, before := range systemd.want("READY=1") {
 		if before != "WATCHDOG=1" {

@@ -10,7 +10,10 @@ import (
 
 	"github.com/umqttd/umqttd/daemon/config"
 	"github.com/umqttd/umqttd/daemon/logs/logtest"
+	"github.com/umqttd/umqttd/devices"
 	"github.com/umqttd/umqttd/devices/port"
+	"github.com/umqttd/umqttd/metrics"
+	"github.com/umqttd/umqttd/mqttcore"
 )
 
 // fakeTask is a task whose end the test decides.
@@ -46,9 +49,17 @@ func (f *fakeTask) String() string         { return f.name }
 
 // bare is a Daemon with nothing but infrastructure.
 func bare(tasks ...task) *Daemon {
-	return &Daemon{
-		statusEvery: statusEvery, cfg: new(config.Config), log: new(logtest.Book).Logger(), opener: new(port.Opener), ready: make(chan struct{}), infra: tasks,
+	log := new(logtest.Book).Logger()
+	own, err := devices.NewOwn("", mqttcore.Config{}, nil, metrics.New(metrics.Build{}), log)
+	if err != nil {
+		panic(err)
 	}
+	d := &Daemon{
+		statusEvery: statusEvery, log: log, opener: new(port.Opener), own: own,
+		ready: make(chan struct{}), wanted: make(chan struct{}, 1), infra: tasks,
+	}
+	d.now.Store(&lineup{cfg: new(config.Config)})
+	return d
 }
 
 // run runs d in a bubble until the test ends it.
@@ -118,7 +129,7 @@ func TestFailuresWhileStopping(t *testing.T) {
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
-		failed := make(chan error, 2)
+		failed := newFailures()
 		infra, boards := newStage(failed), newStage(failed)
 		bad := newFake("bad", nil)
 		infra.start(bad)
@@ -129,7 +140,7 @@ func TestFailuresWhileStopping(t *testing.T) {
 		if err := bare().stop(boards, infra); err != nil {
 			t.Error(err)
 		}
-		if err := <-failed; err == nil || err.Error() != "failed meanwhile" {
+		if err := failed.take(); err == nil || err.Error() != "failed meanwhile" {
 			t.Errorf("failed with %v", err)
 		}
 	})
@@ -144,7 +155,7 @@ func TestTaskThatHangs(t *testing.T) {
 		ends := func(name string) *fakeTask {
 			return newFake(name, func() error { order = append(order, name); return nil })
 		}
-		failed := make(chan error, 5)
+		failed := newFailures()
 		boards, own, infra := newStage(failed), newStage(failed), newStage(failed)
 		boards.start(newFake("device a", hang))
 		own.start(ends("own"))

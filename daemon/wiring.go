@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/umqttd/umqttd/daemon/change"
 	"github.com/umqttd/umqttd/daemon/config"
 	"github.com/umqttd/umqttd/daemon/embedded"
 	"github.com/umqttd/umqttd/daemon/notify"
@@ -15,134 +16,189 @@ import (
 	"github.com/umqttd/umqttd/mqttcore"
 )
 
+// lineup is what a gateway consists of at one moment. It is never changed, only replaced
+// by another: pages look at it meanwhile.
+type lineup struct {
+	cfg     *config.Config
+	devices []*supervised    // one for each of cfg, in its order
+	broker  *embedded.Broker // nil without
+	http    *web.Server      // nil without
+}
+
+// servers are the tasks of l that listen.
+func (l *lineup) servers() []task {
+	var all []task
+	if l.broker != nil {
+		all = append(all, l.broker)
+	}
+	if l.http != nil {
+		all = append(all, l.http)
+	}
+	return all
+}
+
+// device returns the device of that name, or nil.
+func (l *lineup) device(name string) *supervised {
+	for _, s := range l.devices {
+		if s.name == name {
+			return s
+		}
+	}
+	return nil
+}
+
 // New wires a gateway up. Nothing runs and nothing is opened before Run, but
 // the files that the configuration names are read.
+//
+// It is a reload that begins with nothing.
 func New(cfg *config.Config, opts Options) (*Daemon, error) {
 	d := &Daemon{
-		cfg: cfg, opts: opts, log: opts.Log, ready: make(chan struct{}), opener: new(port.Opener),
+		opts: opts, log: opts.Log, ready: make(chan struct{}), wanted: make(chan struct{}, 1), opener: new(port.Opener),
 		certificates: newCertificates(opts.Log), metrics: metrics.New(metrics.Build{Version: opts.Version, Revision: opts.Revision}),
+		clients: devices.NewClients(cfg.MaxNodes, nil), lingering: make(map[string][]<-chan struct{}),
 	}
 	d.metrics.ConfigReloadSuccessful.Set(1)
 	d.metrics.ConfigReloadTimestamp.SetToCurrentTime()
-	watchdog, err := notify.NewWatchdog(d.log)
+	var err error
+	if d.watchdog, err = notify.NewWatchdog(d.log); err != nil {
+		return nil, err
+	}
+	d.scrape = d.metrics.Handler(d.log)
+	d.statusEvery = statusEvery
+	if d.watchdog.Interval() > 0 {
+		d.statusEvery = min(statusEvery, d.watchdog.Interval())
+	}
+	d.watcher = &watcherTask{ready: make(chan struct{})}
+	d.infra = append(d.infra, d.watcher, d.watchdog, d.certificates)
+	d.wireMonitor()
+	if d.own, err = devices.NewOwn("", mqttcore.Config{}, nil, d.metrics, d.log); err != nil {
+		return nil, err
+	}
+	d.now.Store(&lineup{cfg: &config.Config{NoGateway: true, HTTP: config.HTTP{Off: true}}})
+	t, err := d.prepare(cfg)
 	if err != nil {
 		return nil, err
 	}
-	d.statusEvery = statusEvery
-	if watchdog.Interval() > 0 {
-		d.statusEvery = min(statusEvery, watchdog.Interval())
-	}
-	watcher := &watcherTask{ready: make(chan struct{})}
-	w := wiring{
-		Daemon: d, watchdog: watchdog,
-		dialers: make(map[string]*mqttcore.Dialer),
-		shared: devices.Shared{
-			Opener: d.opener, Watcher: &watcher.Watcher, Metrics: d.metrics, Log: d.log,
-			Clients: devices.NewClients(cfg.MaxNodes, d.reserved()),
-		},
-	}
-	d.infra = append(d.infra, watcher, watchdog, d.certificates)
-	if err := w.wire(); err != nil {
+	if err := t.reserve(); err != nil {
 		return nil, err
 	}
+	t.use()
+	d.now.Store(t.after)
 	return d, nil
 }
 
-// wiring is what is needed only while a Daemon is wired up.
-type wiring struct {
+// transition leads from one lineup to the next. Whatever can fail is done before it
+// touches anything that runs.
+type transition struct {
 	*Daemon
-	watchdog *notify.Watchdog
-	dialers  map[string]*mqttcore.Dialer // by URL and TLS files
-	shared   devices.Shared
+	plan          change.Plan
+	before, after *lineup
+	session       *devices.OwnSession         // that the gateway gets if plan.Own, nil for none
+	dialers       map[string]*mqttcore.Dialer // by URL and TLS files
+	adjusted      map[*supervised]devices.Config
 }
 
-func (w *wiring) wire() error {
-	if err := w.wireBroker(); err != nil {
-		return err
+// prepare makes what cfg needs and is not there. Nothing of it runs, nothing is bound,
+// and nothing that runs notices.
+func (d *Daemon) prepare(cfg *config.Config) (*transition, error) {
+	before := d.now.Load()
+	t := &transition{
+		Daemon: d, plan: change.Between(before.cfg, cfg), before: before,
+		after:   &lineup{cfg: cfg, broker: before.broker, http: before.http},
+		dialers: make(map[string]*mqttcore.Dialer), adjusted: make(map[*supervised]devices.Config),
 	}
-	if err := w.wireOwn(); err != nil {
-		return err
+	if err := t.prepareBroker(); err != nil {
+		return nil, err
 	}
-	w.shared.Own = w.own
-	for i := range w.cfg.Devices {
-		if err := w.wireDevice(&w.cfg.Devices[i]); err != nil {
-			return err
+	if err := t.prepareOwn(); err != nil {
+		return nil, err
+	}
+	for i := range cfg.Devices {
+		if err := t.prepareDevice(&cfg.Devices[i], t.plan.Devices[i].Action); err != nil {
+			return nil, err
 		}
 	}
-	w.wireMonitor()
-	return w.wireHTTP()
+	return t, t.prepareHTTP()
 }
 
-func (w *wiring) wireBroker() (err error) {
-	needed := w.cfg.Broker.URL == config.Embedded
-	for i := range w.cfg.Devices {
-		needed = needed || w.cfg.Devices[i].Broker.URL == config.Embedded
-	}
-	if !needed {
-		return nil
-	}
-	w.broker, err = embedded.New(embedded.Config{
-		Listen: w.cfg.EmbeddedBroker.Listen, PasswordFile: w.cfg.EmbeddedBroker.PasswordFile, Log: w.log,
-	})
-	if err == nil {
-		w.infra = append(w.infra, w.broker)
+func (t *transition) prepareBroker() (err error) {
+	switch e := &t.after.cfg.EmbeddedBroker; t.plan.Broker {
+	case change.StartBroker:
+		t.after.broker, err = embedded.New(embedded.Config{Listen: e.Listen, PasswordFile: e.PasswordFile, Log: t.log})
+	case change.StopBroker:
+		t.after.broker = nil
 	}
 	return err
 }
 
-func (w *wiring) wireOwn() error {
-	if w.cfg.NoGateway {
+func (t *transition) prepareOwn() error {
+	cfg := t.after.cfg
+	if cfg.NoGateway || t.plan.Own == nil {
 		return nil
 	}
-	base, err := w.session(&w.cfg.Broker)
+	base, err := t.sessions(&cfg.Broker)
 	if err != nil {
 		return err
 	}
-	w.certificates.add("the gateway's own session", nil, &w.cfg.Broker)
-	names := make([]string, 0, len(w.cfg.Devices))
-	for i := range w.cfg.Devices {
-		names = append(names, w.cfg.Devices[i].Name)
-	}
-	w.own, err = devices.NewOwn(w.cfg.Gateway, base, names, w.metrics, w.log)
+	t.session, err = t.own.Session(cfg.Gateway, base)
 	return err
 }
 
 // reserved maps the client ids that are not for every board.
-func (d *Daemon) reserved() map[string]string {
+func reserved(cfg *config.Config) map[string]string {
 	ids := make(map[string]string)
-	if !d.cfg.NoGateway {
-		ids[d.cfg.Gateway] = ""
+	if !cfg.NoGateway {
+		ids[cfg.Gateway] = ""
 	}
-	for i := range d.cfg.Devices {
-		if id := d.cfg.Devices[i].ClientID; id != "" {
-			ids[id] = d.cfg.Devices[i].Name
+	for i := range cfg.Devices {
+		if id := cfg.Devices[i].ClientID; id != "" {
+			ids[id] = cfg.Devices[i].Name
 		}
 	}
 	return ids
 }
 
-func (w *wiring) wireDevice(c *config.Device) error {
-	session, err := w.session(&c.Broker)
+func (t *transition) prepareDevice(c *config.Device, action change.Action) error {
+	running := t.before.device(c.Name)
+	if action == change.Keep {
+		t.after.devices = append(t.after.devices, running)
+		return nil
+	}
+	session, err := t.sessions(&c.Broker)
 	if err != nil {
 		return fmt.Errorf("daemon: device %s: %w", c.Name, err)
 	}
-	w.certificates.add(c.Name, w.metrics.Device(c.Name), &c.Broker)
+	global := t.after.cfg
 	cfg := devices.Config{
 		Name: c.Name, Port: c.Port, ClientID: c.ClientID, Topics: c.Topics,
 		Access:   gateway.Access{Publish: filters(c.Allow.Publish), Subscribe: filters(c.Allow.Subscribe)},
 		Limits:   gateway.Limits{MessagesPerSecond: float64(c.Limits.MessagesPerSecond), MaxPayload: c.Limits.MaxPayload},
-		RxBuffer: c.RxBuffer, MaxFrame: c.MaxFrame, Session: session, Outbox: w.outbox(c.Name),
-		ConsoleLog: !c.Console.NoLog, ConsoleTopic: c.Console.Topic, ShowPayloads: w.cfg.HTTP.ShowPayloads,
+		RxBuffer: c.RxBuffer, MaxFrame: c.MaxFrame, Session: session, Outbox: outboxOf(&global.Outbox, c.Name),
+		ConsoleLog: !c.Console.NoLog, ConsoleTopic: c.Console.Topic, ShowPayloads: global.HTTP.ShowPayloads,
 	}
-	shared := w.shared
-	shared.Beat = w.watchdog.Loop("device " + c.Name).Tick
-	w.devices = append(w.devices, supervise(c.Name, w.log, func() *devices.Device { return devices.New(cfg, shared) }))
+	if action == change.Adjust {
+		t.adjusted[running] = cfg
+	} else {
+		running = t.supervise(cfg)
+	}
+	t.after.devices = append(t.after.devices, running)
 	return nil
 }
 
-// outbox says where the device of that name keeps messages.
-func (w *wiring) outbox(name string) devices.Outbox {
-	o := &w.cfg.Outbox
+// supervise returns the task of a device.
+func (d *Daemon) supervise(cfg devices.Config) *supervised {
+	s := &supervised{name: cfg.Name, log: d.log, watchdog: d.watchdog, metrics: d.metrics, ready: make(chan struct{})}
+	s.cfg.Store(&cfg)
+	s.build = func(cfg devices.Config, beat func()) *devices.Device {
+		return devices.New(cfg, devices.Shared{
+			Opener: d.opener, Watcher: &d.watcher.Watcher, Clients: d.clients, Own: d.own, Metrics: d.metrics, Log: d.log, Beat: beat,
+		})
+	}
+	return s
+}
+
+// outboxOf says where the device of that name keeps messages.
+func outboxOf(o *config.Outbox, name string) devices.Outbox {
 	return devices.Outbox{
 		Dir: o.Of(name), MaxBytes: o.MaxBytes, DropOldest: o.WhenFull == config.DropOldest,
 		SpillAfter: o.SpillAfter, RunWithout: o.IfUnusable == config.RunWithout,
@@ -161,36 +217,37 @@ func filters(list []string) [][]byte {
 	return out
 }
 
-func (d *Daemon) wireHTTP() (err error) {
-	if d.cfg.HTTP.Off {
-		return nil
-	}
-	d.http, err = web.New(web.Config{
-		Listen: d.cfg.HTTP.Listen, WebConfigFile: d.cfg.HTTP.WebConfigFile, ShowPayloads: d.cfg.HTTP.ShowPayloads,
-		Metrics: d.metrics.Handler(d.log), Gateway: (*page)(d), Log: d.log,
-	})
-	if err == nil {
-		d.infra = append(d.infra, d.http)
+func (t *transition) prepareHTTP() (err error) {
+	h := &t.after.cfg.HTTP
+	switch {
+	case t.plan.HTTP == nil:
+	case h.Off:
+		t.after.http = nil
+	default:
+		t.after.http, err = web.New(web.Config{
+			Listen: h.Listen, WebConfigFile: h.WebConfigFile, ShowPayloads: h.ShowPayloads,
+			Metrics: t.scrape, Gateway: (*page)(t.Daemon), Log: t.log,
+		})
 	}
 	return err
 }
 
-// session returns what all sessions with b have in common. Those with the same
-// broker and the same files share a Dialer.
-func (w *wiring) session(b *config.Broker) (mqttcore.Config, error) {
+// sessions returns what all sessions with b have in common. Those with the same
+// broker and the same files share a Dialer, if they were made together.
+func (t *transition) sessions(b *config.Broker) (mqttcore.Config, error) {
 	cfg := b.Session()
 	if b.URL == config.Embedded {
-		cfg.Dial = w.broker.Dial
+		cfg.Dial = t.after.broker.Dial
 		return cfg, nil
 	}
 	key := fmt.Sprintf("%q %+q", b.URL, b.TLS)
-	dialer := w.dialers[key]
+	dialer := t.dialers[key]
 	if dialer == nil {
 		var err error
 		if dialer, err = b.Dialer(); err != nil {
 			return mqttcore.Config{}, err
 		}
-		w.dialers[key] = dialer
+		t.dialers[key] = dialer
 	}
 	cfg.Dial = dialer.Dial
 	return cfg, nil

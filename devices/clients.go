@@ -1,7 +1,9 @@
 package devices
 
 import (
+	"fmt"
 	"maps"
+	"slices"
 	"sync"
 
 	"github.com/umqttd/umqttd/devices/gateway"
@@ -11,17 +13,32 @@ import (
 // ends the older of two connections with one id, so two boards with one id
 // would push each other out for ever.
 type Clients struct {
+	mu       sync.Mutex
 	limit    int
 	reserved map[string]string // client id to the device that may use it; "" is none
-
-	mu   sync.Mutex
-	live map[string]string // client id to device
+	live     map[string]string // client id to device
 }
 
 // NewClients returns a register for at most limit live boards. reserved maps
 // client ids that only one device, or none (""), may use to that device.
 func NewClients(limit int, reserved map[string]string) *Clients {
 	return &Clients{limit: limit, reserved: maps.Clone(reserved), live: make(map[string]string)}
+}
+
+// Reserve replaces the limit and what NewClients was told of reserved ids. Boards that
+// are live stay so, also above the limit. It fails, and changes nothing, if an id that no
+// device may use is that of a live board: the gateway's own session would push it out,
+// and it the gateway's. Boards of the devices in ending do not count, they are about to go.
+func (c *Clients) Reserve(limit int, reserved map[string]string, ending []string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id, owner := range reserved {
+		if device, live := c.live[id]; live && owner == "" && !slices.Contains(ending, device) {
+			return fmt.Errorf("devices: client id %s is that of a board of device %s, which is connected", id, device)
+		}
+	}
+	c.limit, c.reserved = limit, maps.Clone(reserved)
+	return nil
 }
 
 // claim makes clientID live for a board of device, or says why it cannot be.

@@ -60,16 +60,17 @@ type Device struct {
 	met    *metrics.Device
 
 	// Shared with other goroutines.
-	disk    *disk                  // nil: no outbox
-	mayOpen chan struct{}          // closed when the port may be opened: all is restored
-	unready atomic.Pointer[string] // see NotReady
-	events  chan event
-	ready   chan struct{} // closed when the loop runs
-	done    chan struct{} // closed when it has ended
-	gw      *gateway.Gateway
-	work    sync.WaitGroup
-	inner   context.Context // ends when the loop has said goodbye; set before any goroutine starts
-	free    chan []byte     // read buffers
+	disk     *disk                  // nil: no outbox
+	mayOpen  chan struct{}          // closed when the port may be opened: all is restored
+	unready  atomic.Pointer[string] // see NotReady
+	adjusted atomic.Pointer[Config] // see Adjust; nil: taken
+	events   chan event
+	ready    chan struct{} // closed when the loop runs
+	done     chan struct{} // closed when it has ended
+	gw       *gateway.Gateway
+	work     sync.WaitGroup
+	inner    context.Context // ends when the loop has said goodbye; set before any goroutine starts
+	free     chan []byte     // read buffers
 
 	// Owned by the loop.
 	dec      serialproto.Decoder
@@ -185,6 +186,7 @@ func (d *Device) wait(ctx context.Context) {
 		d.handle(&ev)
 		d.handleMore()
 	}
+	d.adjust()
 	d.advance(d.now())
 	d.settle()
 	d.transmit()
@@ -251,6 +253,7 @@ func (d *Device) handle(ev *event) {
 		d.deliver(ev)
 	case statusWanted:
 		ev.answer <- d.status()
+	case adjustWanted: // wait looks for it
 	case watchWanted:
 		d.watchers[ev.watcher] = struct{}{}
 	case watchEnded:

@@ -25,6 +25,7 @@ const (
 	subscribed                        // session, subCompletion
 	delivered                         // session, inbound
 	statusWanted                      // answer
+	adjustWanted                      // nothing: the loop is to turn
 	watchWanted                       // watcher
 	watchEnded                        // watcher
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,18 +21,28 @@ import (
 //	umqttd/<gateway>/<device>/status   online | offline, retained
 //
 // Console text goes to the topic that its device's configuration names.
+//
+// The session can be replaced by another, or by none, while everything else runs. The
+// old one says goodbye before the new one connects.
 type Own struct {
-	name    string
-	client  *mqttcore.Client
 	metrics *metrics.Metrics
 	log     *slog.Logger
 	ready   chan struct{}
 
-	mu     sync.Mutex
-	online map[string]bool // by device
-	up     bool            // the broker is connected
-	token  uint64
-	loose  map[uint64]loose // by token
+	mu      sync.Mutex
+	session *OwnSession     // that is wanted; nil: none
+	changed chan struct{}   // closed when it is replaced
+	online  map[string]bool // by device
+	gone    map[string]bool // devices whose status is to be removed from the broker
+	token   uint64
+	loose   map[uint64]loose // by token
+}
+
+// OwnSession is one MQTT session for an Own to use.
+type OwnSession struct {
+	name   string // of the gateway
+	client *mqttcore.Client
+	up     bool // the broker is connected; guarded by Own.mu
 }
 
 // loose is a message that a board sent with QoS -1, on its way to the broker.
@@ -47,30 +58,76 @@ const (
 
 var errNoOwn = errors.New("devices: the gateway has no session of its own")
 
-// NewOwn returns the session of the gateway of that name. base has the
-// connection and the credentials; names are the devices it speaks for.
+// NewOwn returns the session of the gateway of that name; without a name, it has none
+// until Use. base has the connection and the credentials; names are the devices it
+// speaks for.
 func NewOwn(name string, base mqttcore.Config, names []string, m *metrics.Metrics, log *slog.Logger) (*Own, error) {
-	o := &Own{name: name, metrics: m, log: log, ready: make(chan struct{}), online: make(map[string]bool, len(names)), loose: make(map[uint64]loose)}
-	for _, device := range names {
-		o.online[device] = false
+	o := &Own{
+		metrics: m, log: log, ready: make(chan struct{}), changed: make(chan struct{}),
+		online: make(map[string]bool, len(names)), gone: make(map[string]bool), loose: make(map[uint64]loose),
 	}
+	o.SpeakFor(names)
+	if name == "" {
+		return o, nil
+	}
+	s, err := o.Session(name, base)
+	if err != nil {
+		return nil, err
+	}
+	o.session = s
+	return o, nil
+}
+
+// Session prepares a session of the gateway under that name. Nothing uses it before Use.
+func (o *Own) Session(name string, base mqttcore.Config) (*OwnSession, error) {
+	s := &OwnSession{name: name}
 	base.ClientID, base.CleanSession = name, true
-	base.Will = &mqttcore.Message{Topic: o.topic(""), Payload: []byte(offline), QoS: 1, Retain: true}
-	base.OnState = o.changed
+	base.Will = &mqttcore.Message{Topic: s.topic(""), Payload: []byte(offline), QoS: 1, Retain: true}
+	base.OnState = func(st mqttcore.State) { o.stateChanged(s, st) }
 	base.OnPublished = o.published
 	c, err := mqttcore.New(base)
 	if err != nil {
 		return nil, err
 	}
-	o.client = c
-	return o, nil
+	s.client = c
+	return s, nil
 }
 
-func (o *Own) topic(device string) []byte {
-	if device == "" {
-		return []byte("umqttd/" + o.name + "/status")
+// Use replaces the session by another; nil is none.
+func (o *Own) Use(s *OwnSession) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.session = s
+	close(o.changed)
+	o.changed = make(chan struct{})
+}
+
+// SpeakFor replaces the devices that the gateway speaks for. The status of one that is
+// not among them any more is removed from the broker.
+func (o *Own) SpeakFor(names []string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for device := range o.online {
+		if !slices.Contains(names, device) {
+			delete(o.online, device)
+			o.gone[device] = true
+		}
 	}
-	return []byte("umqttd/" + o.name + "/" + device + "/status")
+	o.remove()
+	for _, device := range names {
+		if _, known := o.online[device]; !known {
+			o.online[device] = false
+			delete(o.gone, device)
+			o.say(device, false)
+		}
+	}
+}
+
+func (s *OwnSession) topic(device string) []byte {
+	if device == "" {
+		return []byte("umqttd/" + s.name + "/status")
+	}
+	return []byte("umqttd/" + s.name + "/" + device + "/status")
 }
 
 // String names the task.
@@ -82,63 +139,95 @@ func (o *Own) Ready() <-chan struct{} { return o.ready }
 // Run keeps the session up until ctx is done, and then says goodbye.
 func (o *Own) Run(ctx context.Context) error {
 	close(o.ready)
+	for {
+		o.mu.Lock()
+		s, changed := o.session, o.changed
+		o.mu.Unlock()
+		var err error
+		if s != nil {
+			err = o.run(ctx, s, changed)
+		} else {
+			select {
+			case <-changed:
+			case <-ctx.Done():
+				err = ctx.Err()
+			}
+		}
+		select {
+		case <-changed:
+		default: // the end, or a failure
+			return err
+		}
+	}
+}
+
+// run keeps one session up until ctx is done or it is replaced.
+func (o *Own) run(ctx context.Context, s *OwnSession, replaced <-chan struct{}) error {
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	var farewell sync.WaitGroup
 	farewell.Go(func() {
 		select {
 		case <-ctx.Done():
-			o.farewell(inner)
-			cancel()
+		case <-replaced:
 		case <-inner.Done():
+			return
 		}
+		o.farewell(inner, s)
+		cancel()
 	})
-	err := o.client.Run(inner)
+	err := s.client.Run(inner)
 	cancel()
 	farewell.Wait()
-	o.client.Close()
+	s.client.Close()
+	o.metrics.GatewayConnected.Set(0)
 	return err
 }
 
-// farewell says that everything is offline, and disconnects.
-func (o *Own) farewell(ctx context.Context) {
+// farewell says that everything is offline, and disconnects. Without a connection
+// nothing of it is said: the will has been.
+func (o *Own) farewell(ctx context.Context, s *OwnSession) {
 	ctx, cancel := context.WithTimeout(ctx, goodbyeTimeout)
 	defer cancel()
 	o.mu.Lock()
-	up := o.up
 	for device, on := range o.online {
 		if on {
-			o.online[device] = false
-			o.say(device, false)
+			_ = s.client.PublishAsync(s.status(device, offline), 0)
 		}
 	}
+	up := s.up
 	o.mu.Unlock()
 	if up {
 		// An error means that the broker is gone: it will say so itself.
-		_ = o.client.Publish(ctx, mqttcore.Message{Topic: o.topic(""), Payload: []byte(offline), QoS: 1, Retain: true})
+		_ = s.client.Publish(ctx, s.status("", offline))
 	}
-	_ = o.client.Disconnect(ctx)
+	_ = s.client.Disconnect(ctx)
 }
 
-// changed says everything anew when the broker has come back.
-func (o *Own) changed(st mqttcore.State) {
+// stateChanged says everything anew when the broker has come back.
+func (o *Own) stateChanged(s *OwnSession, st mqttcore.State) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	was := o.up
-	o.up = st.Kind == mqttcore.Connected
-	if !o.up {
+	was := s.up
+	up := st.Kind == mqttcore.Connected
+	s.up = up
+	if !up {
 		o.metrics.GatewayConnected.Set(0)
 		if st.Err != nil && (was || st.Attempt == 1) {
 			o.log.Warn("gateway's own session is down, boards are not affected", "err", st.Err)
 		}
 		return
 	}
-	o.log.Info("gateway's own session is up", "client", o.name)
+	o.log.Info("gateway's own session is up", "client", s.name)
 	o.metrics.GatewayConnected.Set(1)
-	o.send(o.topic(""), online)
+	if o.session != s {
+		return // it is about to end
+	}
+	o.send("", online)
 	for device, on := range o.online {
 		o.say(device, on)
 	}
+	o.remove()
 }
 
 // say publishes the status of one device. Call it with the lock held.
@@ -147,17 +236,38 @@ func (o *Own) say(device string, on bool) {
 	if on {
 		state = online
 	}
-	o.send(o.topic(device), state)
+	o.send(device, state)
 }
 
-func (o *Own) send(topic []byte, state string) {
-	if !o.up {
+func (o *Own) send(device, state string) {
+	if !o.connected() {
 		return // said when the broker is back
 	}
-	err := o.client.PublishAsync(mqttcore.Message{Topic: topic, Payload: []byte(state), QoS: 1, Retain: true}, 0)
-	if err != nil {
-		o.log.Debug("status not published", "topic", string(topic), "err", err)
+	if err := o.session.client.PublishAsync(o.session.status(device, state), 0); err != nil {
+		o.log.Debug("status not published", "of", device, "err", err)
 	}
+}
+
+// remove takes back what stands retained at the broker for devices that are gone. Call
+// it with the lock held.
+func (o *Own) remove() {
+	if !o.connected() {
+		return
+	}
+	for device := range o.gone {
+		// "A PUBLISH Packet with a RETAIN flag set to 1 and a payload containing zero
+		// bytes" removes a retained message [MQTT-3.3.1-10].
+		o.send(device, "")
+	}
+	clear(o.gone)
+}
+
+// connected reports whether there is a session and it is up. Call it with the lock held.
+func (o *Own) connected() bool { return o.session != nil && o.session.up }
+
+// status is the message that says how the gateway, or a device, is.
+func (s *OwnSession) status(device, state string) mqttcore.Message {
+	return mqttcore.Message{Topic: s.topic(device), Payload: []byte(state), QoS: 1, Retain: true}
 }
 
 // setDevice notes and says whether a device has a board online. A nil Own has nothing to say.
@@ -179,7 +289,12 @@ func (o *Own) publish(topic, payload []byte) error {
 	if o == nil {
 		return errNoOwn
 	}
-	return o.client.PublishAsync(mqttcore.Message{Topic: topic, Payload: payload}, 0)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.session == nil {
+		return errNoOwn
+	}
+	return o.session.client.PublishAsync(mqttcore.Message{Topic: topic, Payload: payload}, 0)
 }
 
 // publishFor sends what a board of device sent with QoS -1, at most once, and
@@ -191,8 +306,12 @@ func (o *Own) publishFor(device *metrics.Device, c *gateway.Command) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.session == nil {
+		device.Dropped[metrics.DropBrokerOffline].Inc()
+		return
+	}
 	o.token++
-	if err := o.client.PublishAsync(mqttcore.Message{Topic: c.Topic, Payload: c.Payload, Retain: c.Retain}, o.token); err != nil {
+	if err := o.session.client.PublishAsync(mqttcore.Message{Topic: c.Topic, Payload: c.Payload, Retain: c.Retain}, o.token); err != nil {
 		device.Dropped[metrics.DropBrokerOffline].Inc()
 		return
 	}

@@ -184,6 +184,15 @@ func (b *boardSeen) show() []Topic {
 	return topics
 }
 
+// forgetPayloads leaves nothing to show of what was kept when payloads were.
+func (s *seen) forgetPayloads() {
+	for _, b := range s.boards {
+		for i := range b.topics {
+			b.topics[i].payload = b.topics[i].payload[:0]
+		}
+	}
+}
+
 // print remembers a console line.
 func (s *seen) print(text []byte) {
 	if len(s.printed) == consoleKept {

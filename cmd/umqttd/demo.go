@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"os/signal"
@@ -19,6 +20,7 @@ import (
 	"github.com/umqttd/umqttd/configs"
 	"github.com/umqttd/umqttd/daemon"
 	"github.com/umqttd/umqttd/daemon/config"
+	"github.com/umqttd/umqttd/daemon/logs"
 	"github.com/umqttd/umqttd/serialproto/board"
 	"github.com/umqttd/umqttd/serialproto/board/sim"
 )
@@ -132,12 +134,12 @@ func newDemoDaemon(ctx context.Context, dir string, stderr io.Writer) (*daemon.D
 	if err != nil {
 		return nil, err
 	}
-	log, err := newLogger(config.Log{Level: "warn", Format: "auto"}, stderr)
+	log, err := logs.NewSwitch("warn", logs.FormatAuto, stderr)
 	if err != nil {
 		return nil, err
 	}
 	return daemon.New(cfg, daemon.Options{
-		Version: versionText(), Revision: revisionText(), Log: log, Socket: daemon.SocketPath(demoSocket),
+		Version: versionText(), Revision: revisionText(), Log: slog.New(log.Handler()), Socket: daemon.SocketPath(demoSocket),
 	})
 }
 

@@ -23,8 +23,8 @@ func newRun() *cobra.Command {
 		Use:   "run",
 		Short: "serve boards as a configuration says",
 		Long: "run serves the boards that a configuration describes, until SIGTERM or SIGINT.\n" +
-			"SIGHUP reads the configuration again and says in the log whether it is good; a change\n" +
-			"takes effect at the next start.",
+			"SIGHUP reads the configuration again: what has changed is put in force, and what has not\n" +
+			"goes on undisturbed. One with a fault changes nothing; the log says what is wrong.",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), file, cmd.ErrOrStderr()) },
 	}
@@ -34,25 +34,25 @@ func newRun() *cobra.Command {
 
 // serve runs the gateway of the configuration in file.
 func serve(ctx context.Context, file string, stderr io.Writer) error {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP) // before anything else: unasked for, it would end us
+	defer signal.Stop(hangup)
 	cfg, err := load(file, stderr)
 	if err != nil {
 		return err
 	}
-	log, err := newLogger(cfg.Log, stderr)
+	log, err := logs.NewSwitch(cfg.Log.Level, logs.Format(cfg.Log.Format), stderr)
 	if err != nil {
 		return err
 	}
 	d, err := daemon.New(cfg, daemon.Options{
-		Version: versionText(), Revision: revisionText(), Log: log, Socket: daemon.SocketPath(file),
-		Reload: func() (*config.Config, error) { return load(file, stderr) },
+		Version: versionText(), Revision: revisionText(), Log: slog.New(log.Handler()), Logs: log, Socket: daemon.SocketPath(file),
+		Reload: func() (*config.Config, []config.Warning, error) { return config.Load(file, os.LookupEnv) },
 	})
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP) // before anything is served: unasked for, it would end us
-	defer signal.Stop(hangup)
 	var reloads sync.WaitGroup
 	reloads.Go(func() { reloadOnHangup(ctx, hangup, d) })
 	defer reloads.Wait()
@@ -60,7 +60,8 @@ func serve(ctx context.Context, file string, stderr io.Writer) error {
 	return d.Run(ctx)
 }
 
-// reloadOnHangup reloads at every SIGHUP until ctx is done.
+// reloadOnHangup asks for a reload at every SIGHUP until ctx is done. One that comes
+// before is kept by hangup, one that comes before the gateway is ready by the gateway.
 func reloadOnHangup(ctx context.Context, hangup <-chan os.Signal, d *daemon.Daemon) {
 	for {
 		select {
@@ -83,16 +84,4 @@ func load(file string, stderr io.Writer) (*config.Config, error) {
 		return nil, errSaid
 	}
 	return cfg, nil
-}
-
-func newLogger(c config.Log, w io.Writer) (*slog.Logger, error) {
-	var level slog.LevelVar
-	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
-		return nil, fmt.Errorf("log.level: %w", err)
-	}
-	h, err := logs.New(&level, logs.Format(c.Format), w)
-	if err != nil {
-		return nil, err
-	}
-	return slog.New(h), nil
 }

@@ -22,6 +22,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -108,6 +109,11 @@ func (o *Outbox) Of(device string) string {
 		return ""
 	}
 	return filepath.Join(o.Dir, device)
+}
+
+// NeedsBroker reports whether the broker inside umqttd has to run.
+func (c *Config) NeedsBroker() bool {
+	return c.Broker.URL == Embedded || slices.ContainsFunc(c.Devices, func(d Device) bool { return d.Broker.URL == Embedded })
 }
 
 // IfUnusable is what a device does without the outbox that it should have.

@@ -41,9 +41,9 @@ type Broker struct {
 	conns  conns
 	ready  chan struct{}
 
-	// Set by Run before ready is closed.
-	addr   net.Addr
-	server *mqtt.Server
+	// Set before ready is closed: the listener by Listen, or by Run.
+	listener net.Listener
+	server   *mqtt.Server
 }
 
 // New checks the configuration and reads the password file. It listens on nothing yet.
@@ -76,20 +76,38 @@ func (b *Broker) Ready() <-chan struct{} { return b.ready }
 func (b *Broker) String() string { return "embedded broker" }
 
 // Addr returns the address the broker listens on. It is valid once Ready is closed.
-func (b *Broker) Addr() net.Addr { return b.addr }
+func (b *Broker) Addr() net.Addr { return b.listener.Addr() }
 
-// Run serves clients until ctx is done, then closes every connection and returns nil. It returns an error, which unwraps to the system's, if it
-// cannot listen. It must be called once.
-func (b *Broker) Run(ctx context.Context) error {
-	defer b.conns.closeAll()
+// Listen binds what Run will serve, so that it is known whether that is possible. The error unwraps to the system's.
+func (b *Broker) Listen(ctx context.Context) (err error) {
 	var listening net.ListenConfig
-	listener, err := listening.Listen(ctx, "tcp", b.listen)
+	b.listener, err = listening.Listen(ctx, "tcp", b.listen)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("embedded: embedded_broker.listen: %s is taken: %w; stop the other broker, or choose another port", b.listen, err)
 	}
 	if err != nil {
 		return fmt.Errorf("embedded: embedded_broker.listen: %w", err)
 	}
+	return nil
+}
+
+// Close gives up what Listen has bound. It is for a broker that will not run.
+func (b *Broker) Close() {
+	if b.listener != nil {
+		_ = b.listener.Close()
+	}
+}
+
+// Run serves clients until ctx is done, then closes every connection and returns nil. It returns an error, which unwraps to the system's, if it
+// cannot listen. It must be called once.
+func (b *Broker) Run(ctx context.Context) error {
+	defer b.conns.closeAll()
+	if b.listener == nil {
+		if err := b.Listen(ctx); err != nil {
+			return err
+		}
+	}
+	listener := b.listener
 	defer context.AfterFunc(ctx, func() { _ = listener.Close() })()
 	defer func() { _ = listener.Close() }()
 
@@ -104,7 +122,7 @@ func (b *Broker) Run(ctx context.Context) error {
 	if err := server.Serve(); err != nil {
 		return fmt.Errorf("embedded: %v", err)
 	}
-	b.server, b.addr = server, listener.Addr()
+	b.server = server
 	close(b.ready)
 	b.accept(ctx, listener)
 	b.conns.closeAll()

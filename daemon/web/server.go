@@ -14,7 +14,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"syscall"
 	"time"
 
 	toolkit "github.com/prometheus/exporter-toolkit/web"
@@ -46,7 +45,8 @@ type Server struct {
 	cfg   Config
 	hosts map[string]bool // names that a request's Host may have
 	ready chan struct{}
-	addr  net.Addr // set by Run before ready is closed
+
+	listener *net.TCPListener // set by Listen, or by Run before ready is closed
 }
 
 // Limits of one connection and of all. A scrape takes milliseconds; whoever takes longer than these is broken or malicious.
@@ -88,20 +88,16 @@ func (s *Server) Ready() <-chan struct{} { return s.ready }
 func (s *Server) String() string { return "http server" }
 
 // Addr returns the address the server listens on. It is valid once Ready is closed.
-func (s *Server) Addr() net.Addr { return s.addr }
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
-// Run serves until ctx is done, then lets running requests end, for 2 s at most, and returns nil. It returns an error, which unwraps to the system's,
+// Run serves until ctx is done, on what Listen has bound or on what it binds itself, then lets running requests end, for 2 s at most, and returns nil. It returns an error, which unwraps to the system's,
 // if it cannot listen. It must be called once.
 func (s *Server) Run(ctx context.Context) error {
-	var listening net.ListenConfig
-	listener, err := listening.Listen(ctx, "tcp", s.cfg.Listen)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("web: http.listen: %s is taken: %w; is umqttd running already?", s.cfg.Listen, err)
+	if s.listener == nil {
+		if err := s.Listen(ctx, nil); err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("web: http.listen: %w", err)
-	}
-	s.addr = listener.Addr()
 	server := &http.Server{
 		Handler:           s.handler(),
 		ReadHeaderTimeout: headerTimeout,
@@ -112,7 +108,7 @@ func (s *Server) Run(ctx context.Context) error {
 		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
 	}
 	serving := make(chan error, 1)
-	go func() { serving <- s.serve(server, netutil.LimitListener(listener, maxConns)) }()
+	go func() { serving <- s.serve(server, netutil.LimitListener(s.listener, maxConns)) }()
 	close(s.ready)
 	select {
 	case err := <-serving:

@@ -87,4 +87,14 @@ func (l *Limits) newLimiter() *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(l.MessagesPerSecond), max(1, int(l.MessagesPerSecond)))
 }
 
+// SetLimits bounds from now on what the nodes may send. Each begins with a full second's
+// worth.
+func (g *Gateway) SetLimits(limits Limits) {
+	g.cfg.Limits = limits
+	g.limiter = limits.newLimiter()
+	for _, n := range g.byID {
+		n.limiter = limits.newLimiter()
+	}
+}
+
 func withinRate(r *rate.Limiter, now time.Time) bool { return r == nil || r.AllowN(now, 1) }
