@@ -39,8 +39,14 @@ func (d *Daemon) reload(ctx context.Context) {
 	d.tell(d.systemd.Reloading())
 	plan, err := d.change(ctx)
 	d.news = newsOf(plan, err)
+	var faults config.Faults
+	switch {
+	case errors.As(err, &faults): // which have been logged one by one
+		d.log.Error("configuration not taken, the old one stays in force", "faults", len(faults))
+	case err != nil:
+		d.log.Error("configuration not taken, the old one stays in force", "err", err)
+	}
 	if err != nil {
-		d.log.Error("configuration not taken, the old one stays in force", "err", d.news.short)
 		d.metrics.ConfigReloadSuccessful.Set(0)
 	} else {
 		d.metrics.ConfigReloadTimestamp.SetToCurrentTime()

@@ -1,15 +1,22 @@
 package daemon
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/umqttd/umqttd/daemon/change"
 	"github.com/umqttd/umqttd/daemon/config"
 	"github.com/umqttd/umqttd/daemon/logs"
+	"github.com/umqttd/umqttd/daemon/logs/logtest"
+	"github.com/umqttd/umqttd/devices"
 	"github.com/umqttd/umqttd/serialproto/mqttsn"
 )
 
@@ -326,4 +333,92 @@ func TestReloadOfNothing(t *testing.T) {
 	r.reload(base)
 	r.wantBad()
 	r.wantLog("it cannot be read again")
+}
+
+// TestReloadOfADeviceThatHangs waits for it no longer than for a stop. Its successor waits
+// until it has ended, however often it is replaced meanwhile; nobody else waits.
+func TestReloadOfADeviceThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		config := func(baud int) *config.Config {
+			return parse(t, fmt.Sprintf("http: {listen: \"\"}\ngateway: \"\"\ndevices: [{name: a, port: /none/a, baud: %d}, {name: b, port: /none/b}]", baud))
+		}
+		var book logtest.Book
+		d, err := New(config(9600), Options{Log: book.Logger()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		failed := newFailures()
+		d.stages = stages{failed, newStage(failed), newStage(failed), newStage(failed)}
+		release := make(chan struct{})
+		first, other := d.now.Load().devices[0], d.now.Load().devices[1]
+		first.build = func(devices.Config, func()) *devices.Device { <-release; return nil }
+		for _, s := range d.now.Load().devices {
+			d.stages.boards.start(s)
+		}
+		synctest.Wait()
+		for i, baud := range []int{19200, 38400} {
+			begun := time.Now()
+			next, err := d.prepare(config(baud))
+			if err == nil {
+				err = next.bind(t.Context())
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			next.apply(t.Context())
+			if took := time.Since(begun); i == 0 && took != stageTimeout || i > 0 && took != 0 {
+				t.Errorf("reload %d took %v", i, took)
+			}
+			synctest.Wait()
+			if s := d.now.Load().devices[0]; s == first || s.current.Load() != nil {
+				t.Fatal("the successor did not wait")
+			}
+			if d.now.Load().devices[1] != other {
+				t.Error("the other device is another one")
+			}
+		}
+		if !strings.Contains(book.String(), `if it is to be started again, that waits" device=a`) {
+			t.Error("nobody says that it hangs")
+		}
+		if reasons := (*page)(d).NotReady(); !slices.Contains(reasons, "device a is not ready") {
+			t.Errorf("not ready because of %q", reasons)
+		}
+		close(release)
+		synctest.Wait()
+		if s, ok := d.now.Load().devices[0].status(t.Context()); !ok || !strings.Contains(s.Problem, "no such port") {
+			t.Errorf("the successor says %+v, %v", s, ok)
+		}
+		d.stages.boards.stop(t.Context())
+		if left := d.stages.boards.left(); left != nil || failed.take() != nil {
+			t.Errorf("left %v", left)
+		}
+	})
+}
+
+// TestNews is what systemctl status shows of a reload.
+func TestNews(t *testing.T) {
+	now := time.Now()
+	at := now.Format(time.TimeOnly)
+	fault := config.Fault{File: "f.yaml", Line: 3, Wrong: "unknown key"}
+	for _, c := range []struct {
+		what  string
+		news  news
+		after time.Duration
+		want  string
+	}{
+		{"none", news{}, 0, ""},
+		{"good", newsOf(&change.Plan{Removed: []string{"shed"}}, nil), newsFor / 2, "; reloaded at " + at + ": removed shed"},
+		{"good, long ago", newsOf(new(change.Plan), nil), 2 * newsFor, ""},
+		{"bad, long ago", newsOf(nil, errors.New("no")), time.Hour, "; configuration not taken at " + at + ": no"},
+		{"a fault", newsOf(nil, config.Faults{fault}), 0, "; configuration not taken at " + at + ": f.yaml:3: unknown key"},
+		{"faults", newsOf(nil, config.Faults{fault, fault}), 0, "; configuration not taken at " + at + ": 2 faults, the first: f.yaml:3: unknown key"},
+		{"long", newsOf(nil, errors.New(strings.Repeat("é", newsLen))), 0, "; configuration not taken at " + at + ": " + strings.Repeat("é", newsLen/2) + "..."},
+	} {
+		if !c.news.at.IsZero() {
+			c.news.at = now
+		}
+		if got := c.news.line(now.Add(c.after)); got != c.want {
+			t.Errorf("%s: %q, want %q", c.what, got, c.want)
+		}
+	}
 }
