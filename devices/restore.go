@@ -83,6 +83,7 @@ func (k *disk) tellStats() {
 	stats := k.log.Stats()
 	k.met.OutboxMessages.Set(float64(stats.Messages))
 	k.met.OutboxBytes.Set(float64(stats.Bytes))
+	k.met.OutboxMaxBytes.Set(float64(stats.MaxBytes))
 	k.post(event{kind: outboxChanged, outbox: &outboxNews{stats, k.problem}})
 }
 

@@ -15,6 +15,7 @@ type Device struct {
 	BrokerConnected prometheus.Gauge // MQTT sessions that are up
 	OutboxMessages  prometheus.Gauge
 	OutboxBytes     prometheus.Gauge
+	OutboxMaxBytes  prometheus.Gauge // 0: no outbox
 	SRTT, RTO       prometheus.Gauge // seconds
 	Reconnects      [sides]prometheus.Counter
 
@@ -81,6 +82,7 @@ func (m *Metrics) Device(name string) *Device {
 		BrokerConnected: m.broker.WithLabelValues(name),
 		OutboxMessages:  m.outboxMessages.WithLabelValues(name),
 		OutboxBytes:     m.outboxBytes.WithLabelValues(name),
+		OutboxMaxBytes:  m.outboxMaxBytes.WithLabelValues(name),
 		SRTT:            m.srtt.WithLabelValues(name),
 		RTO:             m.rto.WithLabelValues(name),
 

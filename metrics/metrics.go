@@ -48,7 +48,7 @@ type Metrics struct {
 	registry *prometheus.Registry
 	devices  []*prometheus.MetricVec // every vector below: what RemoveDevice has to visit
 
-	up, boards, broker, outboxMessages, outboxBytes, srtt, rto, certificates *prometheus.GaugeVec
+	up, boards, broker, outboxMessages, outboxBytes, outboxMaxBytes, srtt, rto, certificates *prometheus.GaugeVec
 
 	frames, bytes, frameErrors, lineErrors, portErrors, consoleLines *prometheus.CounterVec
 
@@ -97,6 +97,7 @@ func New(build Build) *Metrics {
 	m.quarantined = m.counters("quarantined_total", "Stored messages set aside because the broker closed the connection on them again and again.")
 	m.outboxMessages = m.gauges("outbox_messages", "Messages stored on disk that the broker has not acknowledged.")
 	m.outboxBytes = m.gauges("outbox_bytes", "Size of those messages on disk, in bytes.")
+	m.outboxMaxBytes = m.gauges("outbox_max_bytes", "Size that those messages may grow to, in bytes; 0 without an outbox.")
 	m.outboxRefused = m.counters("outbox_refused_total", "Messages that the outbox did not take, by why.", "reason")
 	m.outboxDamaged = m.counters("outbox_damaged_total", "Places in the outbox that were found damaged.")
 	m.OutboxCommit = m.histogram("outbox_commit_seconds", "One group commit of the outbox: write to return of fsync.")

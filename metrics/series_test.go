@@ -131,6 +131,7 @@ func TestEveryFieldMovesItsOwnSeries(t *testing.T) {
 	moves(t, func(_ *Metrics, d *Device) { d.BrokerConnected.Inc() }, `gauge umqttd_broker_connected{`+device+`} 1`)
 	moves(t, func(_ *Metrics, d *Device) { d.OutboxMessages.Set(3) }, `gauge umqttd_outbox_messages{`+device+`} 3`)
 	moves(t, func(_ *Metrics, d *Device) { d.OutboxBytes.Set(300) }, `gauge umqttd_outbox_bytes{`+device+`} 300`)
+	moves(t, func(_ *Metrics, d *Device) { d.OutboxMaxBytes.Set(900) }, `gauge umqttd_outbox_max_bytes{`+device+`} 900`)
 	moves(t, func(_ *Metrics, d *Device) { d.SRTT.Set(0.5) }, `gauge umqttd_serial_srtt_seconds{`+device+`} 0.5`)
 	moves(t, func(_ *Metrics, d *Device) { d.RTO.Set(0.5) }, `gauge umqttd_serial_rto_seconds{`+device+`} 0.5`)
 	moves(t, func(_ *Metrics, d *Device) { d.BytesRx.Add(7) }, `counter umqttd_serial_bytes_total{`+device+`,direction="rx"} 7`)

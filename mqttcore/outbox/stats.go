@@ -15,6 +15,7 @@ type Stats struct {
 	Quarantined int
 	Segments    int
 	DiskBytes   int64  // of all segments
+	MaxBytes    int64  // bound of DiskBytes, but for what Config.MaxBytes says
 	Damaged     uint64 // places found damaged since Open
 }
 
@@ -25,6 +26,7 @@ func (l *Log) Stats() Stats {
 		Bytes:       l.size,
 		Quarantined: len(l.quarantine),
 		Segments:    len(l.segs),
+		MaxBytes:    l.cfg.MaxBytes,
 		Damaged:     l.damage.total,
 	}
 	for _, seg := range l.segs {

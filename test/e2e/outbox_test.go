@@ -142,6 +142,7 @@ func TestReplay(t *testing.T) {
 			send(b, "m5/t", sent)
 			b.WaitAcknowledged()
 			r.gateway.WaitMetric(metric("outbox_messages"), 300)
+			r.gateway.WaitMetric(metric("outbox_max_bytes"), 64<<20)
 			wantUndisturbed(t, b)
 			b.PowerOff()
 			r.line.Unplug()
