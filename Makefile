@@ -42,6 +42,7 @@ test: packages check cross ## check and test everything; what runs in CI
 packages:
 	@tools/install-test-packages
 	@test/micropython/install
+	@test/firmware/install-packages
 
 .PHONY: check
 check: format vet fix lint ## look at the code without running it
