@@ -51,107 +51,73 @@ uint32_t umqtt_crc32(uint32_t crc, const uint8_t *bytes, size_t n)
 }
 #endif
 
-/* A place in the data of a frame, which are in pieces: head, rest, CRC. */
-typedef struct place {
-    const uint8_t *at;
-    const uint8_t *end;
-    uint8_t piece;
-} place;
-
+/* A frame on its way out. Its data are head, rest and CRC; they stay where they are. */
 typedef struct sender {
     umqtt_write_fn write;
     void *context;
-    const uint8_t *bytes[3];
-    uint16_t len[3];
-    uint8_t n;
+    const uint8_t *head;
+    const uint8_t *rest;
+    size_t nhead;
+    size_t ndata; /* of head and rest */
+    uint32_t crc;
+    size_t n;
     uint8_t chunk[CHUNK];
 } sender;
 
-static void flush(sender *s)
+static void put(sender *s, unsigned b)
 {
-    s->write(s->context, s->chunk, s->n);
-    s->n = 0;
-}
-
-static void put(sender *s, uint8_t b)
-{
-    s->chunk[s->n] = b;
+    s->chunk[s->n] = (uint8_t)b;
     s->n++;
     if (s->n == CHUNK) {
-        flush(s);
+        s->write(s->context, s->chunk, CHUNK);
+        s->n = 0;
     }
 }
 
-/* Moves on to the next piece that has bytes left. False: there is none. */
-static bool more(const sender *s, place *p)
+static unsigned data_at(const sender *s, size_t i)
 {
-    while (p->at == p->end) {
-        if (p->piece == 3U) {
-            return false;
-        }
-        p->at = s->bytes[p->piece];
-        p->end = p->at + s->len[p->piece];
-        p->piece++;
+    if (i < s->nhead) {
+        return s->head[i];
     }
-    return true;
+    if (i < s->ndata) {
+        return s->rest[i - s->nhead];
+    }
+    return (unsigned)(s->crc >> (8U * (i - s->ndata))) & 0xFFU;
 }
 
-/* COBS (spec 3.3): a block goes up to the next zero, which is left out, or to 254 bytes. After a full block at the end nothing follows. */
-static void put_blocks(sender *s)
-{
-    place from;
-    place to;
-    uint8_t n;
-    bool zero;
-
-    from.at = NULL;
-    from.end = NULL;
-    from.piece = 0;
-    do {
-        to = from;
-        zero = false;
-        for (n = 0; n < FULL_BLOCK && !zero && more(s, &to); n++) {
-            zero = *to.at == 0U;
-            to.at++;
-        }
-        if (!zero) {
-            n++;
-        }
-        for (put(s, n); n > 1U; n--) {
-            (void)more(s, &from);
-            put(s, *from.at);
-            from.at++;
-        }
-        from = to;
-    } while (zero || more(s, &from));
-}
-
-void umqtt_write_frame(umqtt_write_fn write, void *context, const uint8_t *head, uint16_t nhead, const uint8_t *rest, uint16_t nrest)
+void umqtt_write_frame(umqtt_write_fn write, void *context, const uint8_t *head, size_t nhead, const uint8_t *rest, size_t nrest)
 {
     sender s;
-    uint8_t sum[CRC_BYTES];
-    uint32_t crc = umqtt_crc32(0, head, nhead);
-    uint8_t i;
+    size_t i = 0;
+    size_t to;
+    size_t skip;
+    size_t total = nhead + nrest + CRC_BYTES;
+    bool again;
 
-    crc = umqtt_crc32(crc, rest, nrest);
-    for (i = 0; i < CRC_BYTES; i++) {
-        sum[i] = (uint8_t)(crc & 0xFFU);
-        crc >>= 8;
-    }
     s.write = write;
     s.context = context;
-    s.bytes[0] = head;
-    s.len[0] = nhead;
-    s.bytes[1] = rest;
-    s.len[1] = nrest;
-    s.bytes[2] = sum;
-    s.len[2] = CRC_BYTES;
+    s.head = head;
+    s.rest = rest;
+    s.nhead = nhead;
+    s.ndata = nhead + nrest;
+    s.crc = umqtt_crc32(umqtt_crc32(0, head, nhead), rest, nrest);
     s.n = 0;
     put(&s, DELIMITER);
-    put_blocks(&s);
+    do { /* a block goes up to the next zero, which is left out, or to 254 bytes; after a full one at the end nothing follows (spec 3.3) */
+        to = i;
+        while (to < total && to - i < FULL_BLOCK && data_at(&s, to) != 0U) {
+            to++;
+        }
+        again = to < total;
+        skip = (again && to - i < FULL_BLOCK) ? 1U : 0U;
+        for (put(&s, (unsigned)(to - i) + 1U); i < to; i++) {
+            put(&s, data_at(&s, i));
+        }
+        i += skip;
+    } while (again);
     put(&s, DELIMITER);
     if (s.n > 0U) {
-        flush(&s);
+        write(context, s.chunk, s.n);
     }
 }
 
@@ -164,7 +130,7 @@ static void restart(umqtt_decoder *d)
     d->bad = false;
 }
 
-void umqtt_decoder_init(umqtt_decoder *d, uint8_t *buffer, uint16_t size)
+void umqtt_decoder_init(umqtt_decoder *d, uint8_t *buffer, size_t size)
 {
     d->buffer = buffer;
     d->size = size;
@@ -182,16 +148,16 @@ static void append(umqtt_decoder *d, uint8_t b)
 }
 
 /* The length of the body, if the run that has ended is a frame. */
-static uint16_t finish(const umqtt_decoder *d)
+static size_t finish(const umqtt_decoder *d)
 {
-    uint16_t body;
+    size_t body;
     uint32_t crc;
-    uint8_t i;
+    unsigned i;
 
     if (d->bad || d->left != 0U || d->len <= CRC_BYTES) {
         return 0;
     }
-    body = (uint16_t)(d->len - CRC_BYTES);
+    body = d->len - CRC_BYTES;
     crc = umqtt_crc32(0, d->buffer, body);
     for (i = 0; i < CRC_BYTES; i++) {
         if (d->buffer[body + i] != (uint8_t)(crc & 0xFFU)) {
@@ -202,9 +168,9 @@ static uint16_t finish(const umqtt_decoder *d)
     return body;
 }
 
-uint16_t umqtt_decode(umqtt_decoder *d, uint8_t byte)
+size_t umqtt_decode(umqtt_decoder *d, uint8_t byte)
 {
-    uint16_t body;
+    size_t body;
 
     if (byte == DELIMITER) { /* before anything else (spec 4.1, rule 1) */
         body = finish(d);
@@ -223,6 +189,6 @@ uint16_t umqtt_decode(umqtt_decoder *d, uint8_t byte)
         append(d, 0); /* between two blocks */
     }
     d->code = byte;
-    d->left = (uint8_t)(byte - 1U);
+    d->left = byte - 1U;
     return 0;
 }

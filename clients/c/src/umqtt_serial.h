@@ -62,35 +62,34 @@ typedef enum umqtt_result {
 /* A message of the broker. Its pointers are valid until the callback returns. */
 typedef struct umqtt_message {
     const char *topic;      /* the name, followed by a zero byte */
+    size_t topic_len;       /* bytes, without the zero */
     const uint8_t *payload; /* never null; no zero byte follows */
-    uint16_t topic_len;     /* bytes, without the zero */
-    uint16_t payload_len;   /* bytes, 0 or more */
+    size_t payload_len;     /* bytes, 0 or more */
     uint8_t qos;            /* 0 or 1 */
     bool retain;            /* the broker had kept it, and sends it because of a subscription */
 } umqtt_message;
 
 typedef enum umqtt_event_type {
-    UMQTT_EVENT_CONNECTED = 1, /* a session begins, the first or a new one: session. Subscriptions come back by themselves */
+    UMQTT_EVENT_CONNECTED = 1, /* a session begins, the first or a new one: code is a umqtt_session. Subscriptions come back by themselves */
     UMQTT_EVENT_REFUSED,       /* CONNACK with code "not supported": a person must act. Asked again in 15 s */
-    UMQTT_EVENT_LOST,          /* the session is over: reason. The client connects again by itself */
+    UMQTT_EVENT_LOST,          /* the session is over: code is a umqtt_reason. The client connects again by itself */
     UMQTT_EVENT_DISCONNECTED,  /* after umqtt_disconnect: the client is off */
-    UMQTT_EVENT_ASLEEP,        /* after umqtt_sleep or umqtt_wake: nothing is sent, what arrives is not looked at. reason is
-                                * UMQTT_REASON_UNANSWERED if the gateway said nothing to umqtt_wake, else none */
+    UMQTT_EVENT_ASLEEP,        /* after umqtt_sleep or umqtt_wake: nothing is sent, what arrives is not looked at. code is
+                                * UMQTT_REASON_UNANSWERED if the gateway said nothing to umqtt_wake, else 0 */
     UMQTT_EVENT_PUBLISHED,     /* the QoS 1 message is safe with the gateway (spec 6.5); the next may come */
     UMQTT_EVENT_DROPPED,       /* the gateway refuses the message, or its topic, for good: code. The next may come */
-    UMQTT_EVENT_CONGESTED,     /* the gateway cannot take it now; it is sent again in 1 s (spec 6.14) */
+    UMQTT_EVENT_CONGESTED,     /* the gateway cannot take something now; it is sent again in 1 s (spec 6.14) */
     UMQTT_EVENT_SUBSCRIBED,    /* SUBACK: topic, code and, if accepted, the QoS granted. A filter that is refused is forgotten */
     UMQTT_EVENT_UNSUBSCRIBED,  /* UNSUBACK: topic */
-    UMQTT_EVENT_REGISTERED,    /* REGACK: topic and code. Until the next CONNECTED the topic costs two bytes a message */
+    UMQTT_EVENT_REGISTERED,    /* REGACK: topic and code. Until the next CONNECTED the topic is a number on the wire */
     UMQTT_EVENT_WILL,          /* the new will stands, or not: code */
-    UMQTT_EVENT_TIME           /* the answer to umqtt_ask_time: code; if accepted seconds, millis */
+    UMQTT_EVENT_TIME           /* the answer to umqtt_ask_time: code; if accepted seconds, millis. "Not supported" also if there was none */
 } umqtt_event_type;
 
 /* Why a session is over. */
 typedef enum umqtt_reason {
-    UMQTT_REASON_NONE = 0,
-    UMQTT_REASON_GATEWAY,   /* the gateway said DISCONNECT: it started, stops, or does not know the client any more */
-    UMQTT_REASON_UNANSWERED /* the gateway did not answer in time */
+    UMQTT_REASON_GATEWAY = 1, /* the gateway said DISCONNECT: it started, stops, or does not know the client any more */
+    UMQTT_REASON_UNANSWERED   /* the gateway did not answer in time */
 } umqtt_reason;
 
 /* Whether the session had been there before the CONNECT (spec 6.9). */
@@ -104,9 +103,7 @@ typedef enum umqtt_session {
  * returns. */
 typedef struct umqtt_event {
     umqtt_event_type type;
-    umqtt_reason reason;
-    umqtt_session session;
-    uint8_t code;      /* UMQTT_CODE_... */
+    uint8_t code;      /* UMQTT_CODE_..., or what the type says */
     uint8_t qos;
     uint16_t millis;   /* 0 to 999, of the second */
     uint32_t seconds;  /* since 1970-01-01 00:00:00 UTC; good until 2106 */
@@ -144,7 +141,7 @@ typedef void (*umqtt_idle_fn)(void *context, uint32_t ms);
 typedef struct umqtt_will {
     const char *topic;      /* null or "" deletes the will that a kept session has */
     const uint8_t *payload; /* may be null if payload_len is 0 */
-    uint16_t payload_len;   /* bytes; at most max_body less 4 */
+    size_t payload_len;     /* bytes; at most max_body less 9 */
     uint8_t qos;            /* 0 or 1 */
     bool retain;
 } umqtt_will;
@@ -157,7 +154,7 @@ typedef struct umqtt_predefined {
 
 /* Bytes of receive buffer for bodies (messages with their header) of up to n bytes, and of topic table for one name of n bytes. */
 #define UMQTT_RX_SIZE(n) ((n) + 4U)
-#define UMQTT_TOPIC_SIZE(n) ((n) + 6U)
+#define UMQTT_TOPIC_SIZE(n) (((n) + 8U) / 2U * 2U)
 
 /* The bytes that a PUBLISH, a REGISTER and a SUBSCRIBE have besides payload and name, at most. */
 #define UMQTT_HEADER_SIZE 9U
@@ -179,10 +176,10 @@ typedef struct umqtt_config {
      * (spec 3.4), and rx_buffer is what the driver's receive buffer holds (spec 6.13). */
     uint8_t *rx;          /* received frames; 16 bytes or more, UMQTT_RX_SIZE(longest body) */
     uint8_t *tx;          /* the payload of the message in flight. May be null if tx_size is 0 */
-    uint8_t *topics;      /* topic names, ids, filters: UMQTT_TOPIC_SIZE each. May be null if topics_size is 0 */
-    uint16_t rx_size;     /* 16 to 65535 */
-    uint16_t tx_size;     /* the longest payload of QoS 1 */
-    uint16_t topics_size; /* what is not subscribed to, nor needed by a message, gives way to what is new */
+    uint16_t *topics;     /* topic names, ids, filters: UMQTT_TOPIC_SIZE each. May be null if topics_size is 0 */
+    size_t rx_size;       /* bytes: 16 or more */
+    size_t tx_size;       /* bytes: the longest payload of QoS 1 */
+    size_t topics_size;   /* bytes (sizeof). What is not subscribed to, nor needed by a message, gives way to what is new */
 
     /* The session. */
     const char *client_id;  /* null or "": the gateway has one for this cable (spec 5.2). Else 1 to 23 bytes by the standard, longer is taken */
@@ -193,7 +190,7 @@ typedef struct umqtt_config {
 
     /* The line. */
     const umqtt_predefined *predefined;
-    uint16_t predefined_count;
+    size_t predefined_count;
     uint16_t max_body;     /* longest body that the gateway takes: its max_frame. 0: 2048 */
     uint16_t first_msg_id; /* 0: 1. A board that keeps its session over a reset should not begin anew each time: a random number, or where it was */
     uint32_t baud;         /* bit/s, so that timers start when the last byte has left. 0: when write returns */
@@ -214,10 +211,10 @@ typedef enum umqtt_state {
 /* Frames, byte by byte and in place; see umqtt_decode. */
 typedef struct umqtt_decoder {
     uint8_t *buffer;
-    uint16_t size;
-    uint16_t len;  /* decoded so far */
-    uint8_t code;  /* of the block at hand; 0: none */
-    uint8_t left;  /* of its bytes */
+    size_t size;
+    size_t len;    /* decoded so far */
+    unsigned code; /* of the block at hand; 0: none */
+    unsigned left; /* of its bytes */
     bool bad;      /* the run is no frame; wait for the delimiter */
 } umqtt_decoder;
 
@@ -225,52 +222,52 @@ typedef struct umqtt_decoder {
 typedef struct umqtt_timer {
     uint32_t srtt;    /* eighths of a millisecond */
     uint32_t rttvar;  /* quarters of a millisecond */
-    uint16_t timeout; /* milliseconds */
+    uint32_t timeout; /* milliseconds */
 } umqtt_timer;
 
-/* A client. Its fields are the implementation's: no promise is made of them. */
-typedef struct umqtt_client {
-    umqtt_config config;
-    umqtt_decoder in;
-    umqtt_timer line; /* REGISTER, PINGREQ, DISCONNECT: the gateway answers at once */
-    umqtt_timer ack;  /* PUBLISH, SUBSCRIBE: the answer waits for the broker */
+/* Something that the gateway has to answer. */
+typedef struct umqtt_question {
+    uint32_t sent;  /* when it has left */
+    unsigned state; /* none, to be sent, to be answered */
+    unsigned tries; /* 0 to 3, and then 3 */
+} umqtt_question;
 
+/* A client. Its fields are the implementation's: no promise is made of them. Bytes would do for many that are unsigned; but code to get at
+ * them is longer. */
+typedef struct umqtt_client {
+    umqtt_question link;    /* CONNECT, PINGREQ, DISCONNECT */
+    umqtt_question request; /* REGISTER, SUBSCRIBE and others about topics and wills */
+    umqtt_question tx;      /* the message in config.tx */
+    umqtt_timer line;       /* what the gateway answers at once */
+    umqtt_timer ack;        /* what waits for the broker */
+    unsigned state;         /* a umqtt_state */
+    unsigned flags;         /* what is wanted and what waits */
+    uint32_t now;
+    uint32_t left;       /* milliseconds with nothing to do */
     uint32_t sent;       /* when the last frame has left */
     uint32_t heard;      /* when the gateway said something */
-    uint32_t connect_at; /* next CONNECT */
     uint32_t hold;       /* congestion: no message and no REGISTER before */
-    uint32_t ask_again;  /* congestion: no other request before */
-    uint32_t probe_first;
-    uint32_t probe_sent;
-    uint32_t request_sent;
-    uint32_t tx_sent;
-    uint32_t last_crc; /* the QoS 1 message accepted last, in this session */
-    uint16_t last_msg_id;
-    uint16_t last_topic_id;
-    uint16_t connect_wait; /* milliseconds, doubled at each CONNECT */
-    uint16_t nap;          /* seconds */
-    uint16_t msg_id;       /* used last */
-    uint16_t request_msg_id;
-    uint16_t topics_used; /* bytes */
-    uint16_t pinned;      /* bytes of the table that must not move: a callback looks at them */
-    uint16_t tx_len;
-    uint16_t tx_msg_id; /* 0: none yet */
-    uint16_t tx_topic_id;
-    uint8_t tx_flags;
-    uint8_t tx_state;
-    uint8_t tx_tries;
-    uint8_t tx_refusals;
-    uint8_t tx_code; /* what became of the message before */
-    uint8_t state;
-    uint8_t connect_tries;
-    uint8_t request; /* its MsgType, 0: none */
-    uint8_t request_tries;
-    uint8_t probe;
-    uint8_t probe_tries;
-    uint8_t mute;  /* timeouts in a row without a word from the gateway */
-    uint8_t flags; /* what is wanted and what waits */
-    bool inside;   /* in umqtt_receive or umqtt_poll */
+    uint32_t put_off;    /* congestion: no other request before */
+    uint32_t link_first; /* when it was asked first, or anything was heard since */
+    unsigned mute;       /* timeouts in a row without a word from the gateway */
+    unsigned request_type;
+    unsigned request_msg_id;
+    unsigned msg_id;    /* used last */
+    unsigned nap;       /* seconds of sleep */
+    unsigned tx_msg_id; /* 0: none yet */
+    unsigned tx_topic_id;
+    unsigned tx_flags;
+    unsigned tx_refusals;
+    unsigned tx_code; /* what became of the message before */
+    size_t tx_len;
+    size_t topics_used; /* bytes */
+    const void *pinned; /* a callback looks at this topic: it stays where it is */
+    uint32_t last_ids;  /* the QoS 1 message accepted last in this session, 0: none */
+    uint32_t last_crc;
+    umqtt_decoder in;
+    bool inside; /* in umqtt_receive or umqtt_poll */
     volatile bool writing;
+    umqtt_config config;
 } umqtt_client;
 
 /* umqtt_poll: there is nothing to wait for but bytes. */
@@ -295,7 +292,7 @@ umqtt_result umqtt_init(umqtt_client *c, const umqtt_config *config);
 umqtt_result umqtt_connect(umqtt_client *c);
 
 /*
- * Ends the session in good order: no will is published (spec 6.10). UMQTT_EVENT_DISCONNECTED follows when the gateway has answered, after 1 s
+ * Ends the session in good order: no will is published (spec 6.10). UMQTT_EVENT_DISCONNECTED follows when the gateway has answered, after 2 s
  * at the latest; in a client that is off, nothing. A message in flight is kept and sent after the next umqtt_connect.
  */
 umqtt_result umqtt_disconnect(umqtt_client *c);
@@ -335,7 +332,7 @@ umqtt_result umqtt_wake(umqtt_client *c);
  * UMQTT_ERR_TOO_LONG: len is above tx_size and it must be kept, message or REGISTER are above max_body, or the topic is longer than the table.
  * UMQTT_ERR_BUSY: config.tx is in use. UMQTT_ERR_NO_ROOM: no room for the topic. UMQTT_ERR_STATE: off, leaving or asleep.
  */
-umqtt_result umqtt_publish(umqtt_client *c, const char *topic, const void *payload, uint16_t len, int8_t qos, bool retain);
+umqtt_result umqtt_publish(umqtt_client *c, const char *topic, const void *payload, size_t len, int qos, bool retain);
 
 /*
  * Asks for the messages that filter matches, with QoS 0 or 1 (spec 6.7). + and # as in MQTT 3.1.1. SUBSCRIBE is sent when it can be, now or when
@@ -345,7 +342,7 @@ umqtt_result umqtt_publish(umqtt_client *c, const char *topic, const void *paylo
  * UMQTT_ERR_ARGUMENT: no such QoS. UMQTT_ERR_TOPIC: no filter. UMQTT_ERR_TOO_LONG: longer than the table or max_body.
  * UMQTT_ERR_NO_ROOM: the table is full.
  */
-umqtt_result umqtt_subscribe(umqtt_client *c, const char *filter, uint8_t qos);
+umqtt_result umqtt_subscribe(umqtt_client *c, const char *filter, int qos);
 
 /*
  * Takes back umqtt_subscribe, with the same errors. UMQTT_EVENT_UNSUBSCRIBED follows, unless the session ends before and the next one does not know
@@ -438,16 +435,16 @@ uint32_t umqtt_crc32(uint32_t crc, const uint8_t *bytes, size_t n);
  * Writes one frame, delimiters included, whose body is head and then rest (spec 3.1). Write gets 32 bytes at a time, the last time fewer. Head and rest
  * may be empty, but not both; together at most 65535 bytes.
  */
-void umqtt_write_frame(umqtt_write_fn write, void *context, const uint8_t *head, uint16_t nhead, const uint8_t *rest, uint16_t nrest);
+void umqtt_write_frame(umqtt_write_fn write, void *context, const uint8_t *head, size_t nhead, const uint8_t *rest, size_t nrest);
 
 /* Makes a decoder with a buffer of body and CRC, UMQTT_RX_SIZE. */
-void umqtt_decoder_init(umqtt_decoder *d, uint8_t *buffer, uint16_t size);
+void umqtt_decoder_init(umqtt_decoder *d, uint8_t *buffer, size_t size);
 
 /*
  * Takes in one byte. Returns 0, or the length of the body if the byte ends a frame whose COBS and CRC are good: d->buffer holds it until the next call.
  * Whether the body is a message is another question.
  */
-uint16_t umqtt_decode(umqtt_decoder *d, uint8_t byte);
+size_t umqtt_decode(umqtt_decoder *d, uint8_t byte);
 
 #ifdef __cplusplus
 }

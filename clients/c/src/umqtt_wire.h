@@ -1,5 +1,5 @@
 /*
- * What the .c files of umqtt_serial share: messages (spec 5) and the table of topics. Not for programs.
+ * What the .c files of umqtt_serial share. Not for programs.
  */
 #ifndef UMQTT_WIRE_H
 #define UMQTT_WIRE_H
@@ -10,7 +10,14 @@
 extern "C" {
 #endif
 
-/* Message types (spec 5.6), those that a board sends or receives. */
+/* All that is asked of the C library, declared here because compilers for small targets come without <string.h>. */
+void *memcpy(void *to, const void *from, size_t n);
+void *memset(void *to, int byte, size_t n);
+size_t strlen(const char *text);
+
+/* ---- Messages (spec 5) ---- */
+
+/* Message types, those that a board sends or receives (spec 5.6). The answer to a request is the next number. */
 #define UMQTT_CONNECT 0x04U
 #define UMQTT_CONNACK 0x05U
 #define UMQTT_WILLTOPICREQ 0x06U
@@ -52,33 +59,43 @@ extern "C" {
 /* The longest start of a message: a Length of three bytes, MsgType and six bytes of fields. */
 #define UMQTT_MAX_HEAD 10U
 
-/* A message of the gateway. Fields that its type does not have are zero. */
+/*
+ * A message. Fields that its type does not have are zero. ids are the two numbers that stand together in most messages, TopicId in the upper
+ * half and MsgId in the lower. SUBSCRIBE, UNSUBSCRIBE and UNSUBACK have MsgId alone; of CONNECT it is ProtocolId and Duration.
+ */
 typedef struct umqtt_packet {
-    uint8_t type;
-    uint8_t flags;
-    uint8_t code;
-    umqtt_session session; /* of CONNACK */
-    uint16_t topic_id;
-    uint16_t msg_id;
-    const uint8_t *rest; /* TopicName or Data; points into the body */
-    uint16_t rest_len;
+    unsigned type;
+    unsigned flags;
+    unsigned code;
+    uint32_t ids;
+    const uint8_t *rest; /* TopicName, Data or, of CONNACK, Session; points into the body */
+    size_t rest_len;
 } umqtt_packet;
 
-/* Takes a body apart. False: it is malformed, or no message that a gateway sends to a board that is no forwarder and does not search. */
-bool umqtt_parse(umqtt_packet *p, const uint8_t *body, uint16_t len);
+#define UMQTT_IDS(topic_id, msg_id) (((uint32_t)(topic_id) << 16) | (uint32_t)(msg_id))
+#define UMQTT_TOPIC_ID(ids) ((unsigned)((ids) >> 16))
+#define UMQTT_MSG_ID(ids) ((unsigned)((ids)&0xFFFFU))
 
-/* Puts the start of a message into head: Length, MsgType, its nfields fields, six at most; nrest bytes follow. Returns how long the start is, or 0
- * if the message is longer than 65535 bytes. */
-uint8_t umqtt_head(uint8_t head[UMQTT_MAX_HEAD], uint8_t type, const uint8_t *fields, uint8_t nfields, uint16_t nrest);
+/* Takes a body of len bytes, 1 or more, apart. False: it is malformed, or no message that a gateway sends to a board that is no forwarder and does
+ * not search. */
+bool umqtt_parse(umqtt_packet *p, const uint8_t *body, size_t len);
 
-/* Numbers in messages are big-endian (spec, at its top). */
-uint16_t umqtt_get16(const uint8_t *p);
-void umqtt_put16(uint8_t *p, uint16_t v);
+/* Puts the start of a message into head: Length, MsgType and the fields that its type has; flags is ReturnCode for those that have one. nrest bytes
+ * follow, so many that the message is no longer than 65535 bytes. Returns how long the start is. */
+size_t umqtt_head(uint8_t *head, unsigned type, unsigned flags, uint32_t ids, size_t nrest);
+
+/* ---- Topics ---- */
 
 /*
- * Topics are packed into config.topics: flags, id, length of the name, name, zero byte. A topic is known by its place, which moves when one before it
- * is taken out; so whoever remembers one does it by a flag.
+ * Topics are packed into config.topics: this, the name, a zero byte, and another if that makes the size even. One moves when another before it
+ * is taken out, which only umqtt_topic_add does; so whoever remembers one does it by a flag.
  */
+typedef struct umqtt_topic {
+    uint16_t id; /* 0: none */
+    uint16_t len;
+    uint16_t flags;
+} umqtt_topic;
+
 #define UMQTT_TOPIC_QOS1 0x01U   /* the filter's QoS */
 #define UMQTT_TOPIC_WANTED 0x02U /* a filter that the program subscribes to */
 #define UMQTT_TOPIC_TODO 0x04U   /* to SUBSCRIBE if wanted, to UNSUBSCRIBE if not */
@@ -87,45 +104,108 @@ void umqtt_put16(uint8_t *p, uint16_t v);
 #define UMQTT_TOPIC_KEEP 0x20U   /* umqtt_register */
 #define UMQTT_TOPIC_TIME 0x40U   /* umqtt_ask_time */
 
-#define UMQTT_NO_TOPIC UINT16_MAX
+#define umqtt_topic_name(t) ((const char *)((t) + 1))
 
-/* The place of the topic after the one at, or the first with at = UMQTT_NO_TOPIC; UMQTT_NO_TOPIC if there is none. */
-uint16_t umqtt_topic_next(const umqtt_client *c, uint16_t at);
+/* The topic behind t, or the first with null; null if there is none. */
+umqtt_topic *umqtt_topic_next(const umqtt_client *c, const umqtt_topic *t);
 
-/* The first topic that has any of the flags, that id, or that name; UMQTT_NO_TOPIC if there is none. */
-uint16_t umqtt_topic_flagged(const umqtt_client *c, uint8_t flags);
-uint16_t umqtt_topic_by_id(const umqtt_client *c, uint16_t id);
-uint16_t umqtt_topic_by_name(const umqtt_client *c, const uint8_t *name, uint16_t len);
+/* The first topic that has any of the flags, or that id, or that name; what is 0 or null is not looked for. Null if there is none. */
+umqtt_topic *umqtt_topic_find(const umqtt_client *c, unsigned flags, unsigned id, const uint8_t *name, size_t len);
+umqtt_topic *umqtt_topic_flagged(const umqtt_client *c, unsigned flags);
 
-/* The topic with that name, new if need be; UMQTT_NO_TOPIC if there is no room. Makes room by taking out what nobody needs, oldest first. */
-uint16_t umqtt_topic_add(umqtt_client *c, const uint8_t *name, uint16_t len);
+/* The topic with that name, new if need be; null if there is no room. Makes room by taking out what nobody needs, oldest first. */
+umqtt_topic *umqtt_topic_add(umqtt_client *c, const uint8_t *name, size_t len);
 
-uint8_t umqtt_topic_flags(const umqtt_client *c, uint16_t at);
-void umqtt_topic_set(umqtt_client *c, uint16_t at, uint8_t flags);
-void umqtt_topic_clear(umqtt_client *c, uint16_t at, uint8_t flags);
-uint16_t umqtt_topic_id(const umqtt_client *c, uint16_t at);
-
-/* Notes the id of a topic; another that had it forgets it. 0: forgets. */
-void umqtt_topic_learn(umqtt_client *c, uint16_t at, uint16_t id);
-
-/* The name, followed by a zero byte. */
-const char *umqtt_topic_name(const umqtt_client *c, uint16_t at);
-uint16_t umqtt_topic_len(const umqtt_client *c, uint16_t at);
+/* Notes the id of a topic; another that had it forgets it. */
+void umqtt_topic_learn(umqtt_client *c, umqtt_topic *t, unsigned id);
 
 /* Whether a name may be published to, or, with wildcards, subscribed to (MQTT 3.1.1 section 4.7): + and # stand alone in their level, # in the last. */
-bool umqtt_topic_valid(const uint8_t *name, uint16_t len, bool wildcards);
+bool umqtt_topic_valid(const uint8_t *name, size_t len, bool wildcards);
 
-/* How messages say a topic: TopicIdType; the id is that of a predefined or short topic. A filter that has wildcards is normal. */
-uint8_t umqtt_topic_kind(const umqtt_client *c, const uint8_t *name, uint16_t len, uint16_t *id);
-
-/* The name of the predefined topic with that id, or null. */
-const char *umqtt_topic_predefined(const umqtt_client *c, uint16_t id);
+/* How messages say a topic: TopicIdType; id is that of a predefined or short topic, else 0. A filter with wildcards is normal. */
+unsigned umqtt_topic_kind(const umqtt_client *c, const uint8_t *name, size_t len, unsigned *id);
 
 /* Whether a gateway may give that id (spec 5.4). */
-bool umqtt_topic_assignable(uint16_t id);
+bool umqtt_topic_assignable(unsigned id);
 
-/* The length of text, or UMQTT_NO_TOPIC if that is more than a message can hold. 0 of null. */
-uint16_t umqtt_text_len(const char *text);
+/* strlen; 0 of null. */
+size_t umqtt_text_len(const char *text);
+
+/* ---- The client's parts ---- */
+
+/* Milliseconds (spec 10, 6.11). */
+#define UMQTT_FIRST_TIMEOUT 1000U
+#define UMQTT_MIN_TIMEOUT 25U
+#define UMQTT_MAX_TIMEOUT 15000U
+#define UMQTT_CONGESTION_WAIT 1000U
+#define UMQTT_CONNECT_PAUSE 250U   /* between what was sent last and CONNECT, however often the gateway says DISCONNECT */
+#define UMQTT_PROBE_PATIENCE 5000U /* PINGREQ, or DISCONNECT to sleep, goes unanswered so long, and UMQTT_TRIES times */
+#define UMQTT_PROBE_MAX_WAIT 2000U /* between two of them */
+#define UMQTT_LEAVE_PATIENCE 1000U /* DISCONNECT for good */
+
+#define UMQTT_TRIES 3U        /* tries are counted so far */
+#define UMQTT_MAX_REFUSALS 5U /* "invalid topic ID" so often, and the message is dropped */
+
+/* umqtt_client.flags */
+#define UMQTT_HOLDING 0x01U         /* until hold */
+#define UMQTT_PUTTING_OFF 0x02U     /* until put_off */
+#define UMQTT_WANT_WILL_TOPIC 0x04U /* WILLTOPICUPD is to be sent */
+#define UMQTT_WANT_WILL_MSG 0x08U   /* WILLMSGUPD is to be sent */
+#define UMQTT_WANT_WILL (UMQTT_WANT_WILL_TOPIC | UMQTT_WANT_WILL_MSG)
+#define UMQTT_WANT_TIME 0x10U   /* until the answer is there */
+#define UMQTT_WAS_REFUSED 0x20U /* CONNACK said "not supported" */
+
+/* umqtt_question.state */
+#define UMQTT_NONE 0U
+#define UMQTT_DUE 1U /* to be sent */
+#define UMQTT_OUT 2U /* to be answered */
+
+uint32_t umqtt_now(const umqtt_client *c);
+
+void umqtt_timer_reset(umqtt_timer *t);
+
+/* An answer to q: its round trip counts if it was asked once (Karn). */
+void umqtt_timer_sample(const umqtt_client *c, umqtt_timer *t, const umqtt_question *q);
+
+/* Asks something for the first time. */
+void umqtt_ask(umqtt_question *q);
+
+/* Sends a message, and notes in c->sent when it will have left. */
+void umqtt_send(umqtt_client *c, unsigned type, unsigned flags, uint32_t ids, const void *rest, size_t nrest);
+
+/* WILLTOPIC, WILLMSG and their updates. */
+void umqtt_send_will(umqtt_client *c, unsigned type);
+
+/* What is to be asked next, a MsgType; 0: nothing, or not yet. t is the topic that it is about. */
+unsigned umqtt_wish(const umqtt_client *c, umqtt_topic **t);
+
+/* Sends what can be sent now: a request, and the message in config.tx. True: something was. */
+bool umqtt_pump(umqtt_client *c);
+
+/* The timer of the open request. */
+umqtt_timer *umqtt_request_timer(umqtt_client *c);
+
+/* The open request is answered, or its wish comes back to be asked again. */
+void umqtt_close_request(umqtt_client *c, bool again);
+
+/* The message in config.tx is done with: why, as a return code. */
+void umqtt_free_tx(umqtt_client *c, unsigned code);
+
+/* Another state, of which the program is told. */
+void umqtt_become(umqtt_client *c, umqtt_state state, umqtt_event_type type, unsigned code);
+void umqtt_lose(umqtt_client *c, umqtt_reason reason);
+
+/* CONNECT is sent in so many milliseconds, then again after 1 s, 2 s, 4 s... */
+void umqtt_connect_in(umqtt_client *c, uint32_t ms);
+
+/* The same, but not sooner than CONNECT_PAUSE after what was sent last. */
+void umqtt_connect_again(umqtt_client *c);
+
+/* PINGREQ, or DISCONNECT, whatever the state demands. */
+void umqtt_probe(umqtt_client *c);
+
+/* The question for the time has no answer. */
+void umqtt_time_failed(umqtt_client *c, unsigned code);
 
 #ifdef __cplusplus
 }
