@@ -30,6 +30,9 @@ func (g *Gateway) ready() bool {
 	return status == http.StatusOK
 }
 
+// HTTP returns the host:port of its pages, for a test that has them read by another program.
+func (g *Gateway) HTTP() string { return g.http }
+
 // Page returns the body of a page that must be there.
 func (g *Gateway) Page(path string) string {
 	g.t.Helper()
