@@ -7,7 +7,7 @@ func (d *Device) Adjust(cfg Config) {
 	d.adjusted.Store(&cfg)
 	select {
 	case d.events <- event{kind: adjustWanted}:
-	default: // then the loop turns anyway
+	default: // then the loop turns anyway, and looks at every turn
 	}
 }
 

@@ -182,11 +182,12 @@ func (d *Device) wait(ctx context.Context) {
 	case <-ctx.Done():
 		return
 	case <-d.timer.C:
+		d.adjust()
 	case ev := <-d.events:
+		d.adjust()
 		d.handle(&ev)
 		d.handleMore()
 	}
-	d.adjust()
 	d.advance(d.now())
 	d.settle()
 	d.transmit()
@@ -253,7 +254,8 @@ func (d *Device) handle(ev *event) {
 		d.deliver(ev)
 	case statusWanted:
 		ev.answer <- d.status()
-	case adjustWanted: // wait looks for it
+	case adjustWanted:
+		d.adjust()
 	case watchWanted:
 		d.watchers[ev.watcher] = struct{}{}
 	case watchEnded:

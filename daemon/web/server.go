@@ -56,7 +56,8 @@ const (
 	requestTimeout = 10 * time.Second
 	answerTimeout  = 30 * time.Second
 	idleTimeout    = time.Minute
-	stopTimeout    = 2 * time.Second // of the 5 s the whole daemon has
+	stopTimeout    = 2 * time.Second        // of the 5 s the whole daemon has
+	beginTimeout   = 250 * time.Millisecond // of these, for a request that is just coming
 	maxHeaderBytes = 16 << 10
 )
 
@@ -98,7 +99,9 @@ func (s *Server) Run(ctx context.Context) error {
 			return err
 		}
 	}
+	b := newBusy()
 	server := &http.Server{
+		ConnState:         b.changed,
 		Handler:           s.handler(),
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       requestTimeout,
@@ -117,10 +120,15 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
+	_ = s.listener.Close()
+	err := <-serving // what it has accepted it has noted
+	begun, done := context.WithTimeout(stop, beginTimeout)
+	b.wait(begun)
+	done()
 	if server.Shutdown(stop) != nil {
 		_ = server.Close()
 	}
-	if err := <-serving; !errors.Is(err, http.ErrServerClosed) {
+	if !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("web: %w", err)
 	}
 	return nil
