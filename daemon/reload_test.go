@@ -422,3 +422,21 @@ func TestNews(t *testing.T) {
 		}
 	}
 }
+
+// TestReloadOfTheOutbox: with none there is nothing left of it in the metrics, and what it
+// held is said.
+func TestReloadOfTheOutbox(t *testing.T) {
+	dir, addr := t.TempDir(), freeUDP(t)
+	devices := "devices:\n" + udpDevice("d", addr)
+	with := fmt.Sprintf("outbox: {dir: %q}\n", dir)
+	r := startReloader(t, base+with+devices, nil)
+	r.wantLog("outbox open")
+	r.reload(base + devices)
+	r.wantGood()
+	if !strings.Contains(scrape(r.Daemon), "umqttd_outbox_max_bytes{device=\"d\"} 0\n") {
+		t.Error("the metrics still have the outbox")
+	}
+	r.reload(base + with + devices)
+	r.wantGood()
+	dialBoard(t, addr).connect("b1")
+}

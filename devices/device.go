@@ -114,6 +114,9 @@ func New(cfg Config, shared Shared) *Device {
 	d.gw = d.newGateway(cfg.Outbox.Dir != "")
 	if cfg.Outbox.Dir == "" {
 		close(d.mayOpen)
+		d.met.OutboxMessages.Set(0) // the device before it, of the same name, may have had one
+		d.met.OutboxBytes.Set(0)
+		d.met.OutboxMaxBytes.Set(0)
 	} else {
 		d.disk = newDisk(d)
 	}

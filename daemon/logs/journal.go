@@ -15,6 +15,7 @@ import (
 //
 //	PRIORITY             7 debug, 6 info, 4 warning, 3 error
 //	UMQTTD_MESSAGE       the message alone, always the same for the same event
+//	MESSAGE_ID           for what happens in the life of the gateway and of its devices (messageid.go)
 //	UMQTTD_DEVICE        the attribute device, and so on for every attribute: UMQTTD_<KEY>
 //	CODE_FILE/LINE/FUNC  where in the source
 type native struct {
@@ -59,6 +60,9 @@ func (h *native) Handle(ctx context.Context, r slog.Record) error {
 		message.WriteString(" " + word(p.key) + "=" + word(p.value))
 	}
 	fields["UMQTTD_MESSAGE"] = Visible(r.Message)
+	if id := messageIDs[r.Message]; id != "" {
+		fields["MESSAGE_ID"] = id
+	}
 	if r.PC != 0 {
 		frame, _ := runtime.CallersFrames([]uintptr{r.PC}).Next()
 		fields["CODE_FILE"], fields["CODE_LINE"], fields["CODE_FUNC"] = frame.File, strconv.Itoa(frame.Line), frame.Function
