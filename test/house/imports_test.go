@@ -11,6 +11,7 @@ var layers = map[string][]string{
 	"cmd":         {"configs", "daemon", "devices", "mqttcore", "serialproto"},
 	"configs":     {},
 	"daemon":      {"devices", "metrics", "mqttcore", "serialproto"},
+	"deploy":      {}, // what makes the packages
 	"devices":     {"metrics", "mqttcore", "serialproto"},
 	"metrics":     {},
 	"mqttcore":    {},
