@@ -130,13 +130,18 @@ func TestReloadRefused(t *testing.T) {
 	board := dialBoard(t, kept)
 	board.connect("b1")
 	page := r.HTTPAddr().String()
+	_, port, _ := net.SplitHostPort(page)
+	beside := "127.0.0.2:" + port // which could be bound
 	add := "devices:\n" + udpDevice("kept", kept) + udpDevice("other", other)
 	for _, c := range []struct{ what, yaml, log string }{
 		{"a fault", strings.Replace(base, "gateway: gw", "gatewy: gw", 1) + add, `gatewy: unknown key; did you mean gateway?`},
 		{"two devices on one port", base + "devices:\n" + udpDevice("kept", kept) + udpDevice("other", kept), `devices[other].port: the same port stands on line`},
 		{"an address that is taken", strings.Replace(base, `http: {listen: "127.0.0.1:0"`, fmt.Sprintf("http: {listen: %q", taken.Addr()), 1) + add, "http.listen: " + taken.Addr().String() + " is taken"},
 		{"another embedded broker", strings.Replace(base, `embedded_broker: {listen: "127.0.0.1:0"`, `embedded_broker: {listen: "127.0.0.2:0"`, 1) + add, "a change of embedded_broker.listen takes a restart of umqttd"},
-		{"a client id that is taken", strings.Replace(base, "gateway: gw", "gateway: b1", 1) + add, "client id b1 is that of a board of device kept"},
+		{
+			"a client id that is taken", strings.NewReplacer("gateway: gw", "gateway: b1", `http: {listen: "127.0.0.1:0"`, fmt.Sprintf("http: {listen: %q", beside)).Replace(base) + add,
+			"client id b1 is that of a board of device kept",
+		},
 		{"another log without a switch", base + "log: {level: debug}\n" + add, "a change of log takes a restart"},
 	} {
 		r.reload(c.yaml)
@@ -146,6 +151,10 @@ func TestReloadRefused(t *testing.T) {
 			t.Errorf("%s: half of it was done", c.what)
 		}
 		board.wantSession()
+	}
+	if conn, err := net.Dial("tcp", beside); err == nil {
+		_ = conn.Close()
+		t.Errorf("%s is still bound", beside)
 	}
 	if got := r.HTTPAddr().String(); got != page {
 		t.Errorf("the page moved from %s to %s", page, got)
