@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/umqttd/umqttd/daemon/config"
 	"github.com/umqttd/umqttd/daemon/logs/logtest"
 	"github.com/umqttd/umqttd/test/certs"
 )
@@ -93,4 +94,43 @@ devices:
 			t.Error(err)
 		}
 	})
+}
+
+// TestCertificatesFollowAReload: files that are new are looked at, and those of a device
+// that has none any more leave the metrics. What was said of the others is not said again.
+func TestCertificatesFollowAReload(t *testing.T) {
+	dir := t.TempDir()
+	ca := certs.NewAuthority(t, dir, "ca")
+	ends := time.Now().Add(time.Hour).Truncate(time.Second)
+	pair := ca.Client(t, "own", ends)
+	configure := func(a, b string) *config.Config {
+		tls := fmt.Sprintf("{url: \"mqtts://h\", tls: {ca_file: %s, cert_file: %s, key_file: %s}}", ca.CertFile, pair.CertFile, pair.KeyFile)
+		return parse(t, fmt.Sprintf("devices: [{name: a, port: /dev/a, broker: %s}, {name: b, port: /dev/b, broker: %s}]", strings.ReplaceAll(a, "TLS", tls), strings.ReplaceAll(b, "TLS", tls)))
+	}
+	before, after := configure("TLS", "{}"), configure("{}", "TLS")
+	var book logtest.Book
+	d, err := New(before, Options{Log: book.Logger()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(pair.CertFile, []byte("half a certif"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d.certificates.look()
+	ca.Client(t, "own", ends)
+	for _, step := range []struct {
+		cfg  *config.Config
+		a, b time.Time
+	}{{before, ends, time.Time{}}, {after, time.Time{}, ends}, {after, time.Time{}, ends}, {before, ends, time.Time{}}} {
+		d.certificates.watch(step.cfg, d.metrics)
+		d.certificates.look()
+		if a, b := expiry(d, "a"), expiry(d, "b"); !a.Equal(step.a) || !b.Equal(step.b) {
+			t.Errorf("the certificates end %v and %v, want %v and %v", a, b, step.a, step.b)
+		}
+	}
+	for _, said := range []string{"new TLS files cannot be used", "TLS files can be used again"} {
+		if n := strings.Count(book.String(), said); n != 1 {
+			t.Errorf("said %d times: %s", n, said)
+		}
+	}
 }

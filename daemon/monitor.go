@@ -30,8 +30,9 @@ type MonitorEvent struct {
 
 const (
 	helloTimeout   = 5 * time.Second
-	monitorTimeout = 5 * time.Second // for a client to take a line
-	acceptPause    = time.Second     // after a client could not be accepted
+	monitorTimeout = 5 * time.Second        // for a client to take a line
+	acceptPause    = time.Second            // after a client could not be accepted
+	followPause    = 100 * time.Millisecond // until a device that is started is looked for again
 	maxMonitors    = 16
 )
 
@@ -124,26 +125,26 @@ func (m *monitor) serve(ctx context.Context, conn net.Conn) {
 		_, _ = fmt.Fprintf(conn, "%d monitors are open already\n", maxMonitors)
 		return
 	}
-	s := m.find(strings.TrimSpace(name))
-	if s == nil {
-		_, _ = fmt.Fprintf(conn, "no device %q; configured: %s\n", strings.TrimSpace(name), strings.Join(m.names(), ", "))
+	name = strings.TrimSpace(name)
+	if m.daemon.now.Load().device(name) == nil {
+		_, _ = fmt.Fprintf(conn, "no device %q; configured: %s\n", name, strings.Join(m.names(), ", "))
 		return
 	}
-	d := s.current.Load()
-	if d == nil {
-		_, _ = fmt.Fprintf(conn, "device %s is being started, try again\n", s.name)
-		return
-	}
-	m.show(ctx, conn, d)
+	m.show(ctx, conn, name)
 }
 
-// show streams events until the client has gone. Whatever passes after it was told ok
-// is shown.
-func (m *monitor) show(ctx context.Context, conn net.Conn, d *devices.Device) {
+// show streams events until the client has gone, or the device is configured no more.
+// Whatever passes after it was told ok is shown, but for what passes while a device that a
+// reload restarts is another one.
+func (m *monitor) show(ctx context.Context, conn net.Conn, name string) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	d := m.next(ctx, name, nil)
+	if d == nil {
+		return
+	}
 	w := d.Watch(ctx)
-	defer w.Close()
+	defer func() { w.Close() }()
 	if _, err := io.WriteString(conn, "ok\n"); err != nil {
 		return
 	}
@@ -158,27 +159,39 @@ func (m *monitor) show(ctx context.Context, conn net.Conn, d *devices.Device) {
 	enc := json.NewEncoder(conn)
 	for {
 		select {
-		case ev, ok := <-w.C:
-			if !ok {
-				return
-			}
+		case ev := <-w.C:
 			_ = conn.SetWriteDeadline(time.Now().Add(monitorTimeout))
 			if enc.Encode(MonitorEvent{ev.At, ev.Kind, ev.Body}) != nil {
 				return
 			}
+		case <-w.Ended:
+			if d = m.next(ctx, name, d); d == nil {
+				return
+			}
+			w = d.Watch(ctx)
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-func (m *monitor) find(name string) *supervised {
-	for _, d := range m.daemon.now.Load().devices {
-		if d.name == name {
+// next waits for a device of that name which is another one than before. It returns nil
+// if there will be none, or ctx is done.
+func (m *monitor) next(ctx context.Context, name string, before *devices.Device) *devices.Device {
+	for {
+		s := m.daemon.now.Load().device(name)
+		if s == nil {
+			return nil
+		}
+		if d := s.current.Load(); d != nil && d != before {
 			return d
 		}
+		select {
+		case <-time.After(followPause):
+		case <-ctx.Done():
+			return nil
+		}
 	}
-	return nil
 }
 
 func (m *monitor) names() []string {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -201,5 +202,40 @@ func TestSocketPaths(t *testing.T) {
 	}
 	if paths := SocketPaths("/etc/a.yaml"); len(paths) != 2 || paths[0] != a || filepath.Dir(paths[1]) != "/run/umqttd" {
 		t.Errorf("looked for in %v", paths)
+	}
+}
+
+// TestMonitorFollows a device that a reload restarts, and ends with one that is removed.
+func TestMonitorFollows(t *testing.T) {
+	path, addr, elsewhere := filepath.Join(shortDir(t), "m.sock"), freeUDP(t), freeUDP(t)
+	r := startReloader(t, base+"devices:\n"+udpDevice("d", addr), func(o *Options) { o.Socket = path })
+	v := view(t, path, "d")
+	r.reload(base + "devices:\n" + udpDevice("d", elsewhere))
+	r.wantGood()
+	b := dialBoard(t, elsewhere)
+	seen := make(chan error, 1)
+	go func() {
+		_, err := v.in.ReadString('\n')
+		seen <- err
+	}()
+	for waiting := true; waiting; { // what passes before it has found the device is not shown
+		b.exchange(mqttsn.Packet{Type: mqttsn.PingReq})
+		select {
+		case err := <-seen:
+			if err != nil {
+				t.Fatal(err)
+			}
+			waiting = false
+		default:
+		}
+	}
+	r.reload(base)
+	r.wantGood()
+	for {
+		if _, err := v.in.ReadString('\n'); errors.Is(err, io.EOF) {
+			return
+		} else if err != nil {
+			t.Fatal(err)
+		}
 	}
 }

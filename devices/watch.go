@@ -29,10 +29,11 @@ type WatchEvent struct {
 
 // Watch receives what passes a device's port, as far as it keeps up.
 type Watch struct {
-	C    <-chan WatchEvent
-	c    chan WatchEvent
-	lost atomic.Int64
-	stop func()
+	C     <-chan WatchEvent
+	Ended <-chan struct{} // closed when the device has ended; nothing comes any more
+	c     chan WatchEvent
+	lost  atomic.Int64
+	stop  func()
 }
 
 // Lost returns how many events the watcher was too slow for.
@@ -47,7 +48,7 @@ var addrOfStream netip.AddrPort
 // Watch shows what passes the port from now on. It costs the device nothing
 // while nobody watches. Close it when done.
 func (d *Device) Watch(ctx context.Context) *Watch {
-	w := &Watch{c: make(chan WatchEvent, watchQueue)}
+	w := &Watch{c: make(chan WatchEvent, watchQueue), Ended: d.done}
 	w.C = w.c
 	select {
 	case d.events <- event{kind: watchWanted, watcher: w}:
