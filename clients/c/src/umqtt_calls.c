@@ -18,7 +18,7 @@ static umqtt_result check_will(const umqtt_client *c, const umqtt_will *w)
         return UMQTT_OK;
     }
     len = umqtt_text_len(w->topic);
-    if (w->qos > 1U || (w->payload == NULL && w->payload_len > 0U)) {
+    if (w->qos > 1U) {
         return UMQTT_ERR_ARGUMENT;
     }
     if (!fits(c, len) || !fits(c, w->payload_len)) {
@@ -29,24 +29,12 @@ static umqtt_result check_will(const umqtt_client *c, const umqtt_will *w)
 
 umqtt_result umqtt_init(umqtt_client *c, const umqtt_config *config)
 {
-    const umqtt_predefined *p = config->predefined;
-    size_t i;
-
-    if (config->write == NULL || config->millis == NULL || config->rx == NULL || config->rx_size < MIN_RX ||
-        (config->tx == NULL && config->tx_size > 0U) || (config->topics == NULL && config->topics_size > 0U)) {
-        return UMQTT_ERR_ARGUMENT;
-    }
-    for (i = 0; i < config->predefined_count; i++, p++) {
-        if (!umqtt_topic_assignable(p->id) || umqtt_text_len(p->topic) == 0U) {
-            return UMQTT_ERR_ARGUMENT;
-        }
-    }
     memset(c, 0, sizeof *c);
     c->config = *config;
     if (c->config.max_body == 0U) {
         c->config.max_body = DEFAULT_MAX_BODY;
     }
-    if (c->config.max_body < MIN_RX) {
+    if (config->write == NULL || config->millis == NULL || config->rx == NULL || config->rx_size < MIN_RX || c->config.max_body < MIN_RX) {
         return UMQTT_ERR_ARGUMENT;
     }
     if (config->first_msg_id != 0U) {
@@ -155,7 +143,7 @@ umqtt_result umqtt_publish(umqtt_client *c, const char *topic, const void *paylo
         return UMQTT_ERR_BUSY;
     }
     if (t != NULL) {
-        t->flags = (uint16_t)(t->flags | UMQTT_TOPIC_TX);
+        t->flags |= UMQTT_TOPIC_TX;
     }
     if (len > 0U) {
         memcpy(c->config.tx, payload, len);
@@ -181,7 +169,7 @@ static umqtt_result want(umqtt_client *c, const char *name, bool wildcards, unsi
     }
     r = find_room(c, (const uint8_t *)name, len, &t);
     if (r == UMQTT_OK) {
-        t->flags = (uint16_t)((t->flags & ~clear) | set);
+        t->flags = (t->flags & ~clear) | set;
         (void)umqtt_pump(c);
     }
     return r;
@@ -224,18 +212,6 @@ umqtt_result umqtt_set_will(umqtt_client *c, const umqtt_will *will)
         (void)umqtt_pump(c);
     }
     return UMQTT_OK;
-}
-
-umqtt_result umqtt_ask_time(umqtt_client *c)
-{
-    umqtt_result r;
-
-    c->flags |= UMQTT_WANT_TIME;
-    r = want(c, "$umqttd/time", false, 0, UMQTT_TOPIC_TIME);
-    if (r != UMQTT_OK) {
-        c->flags &= ~UMQTT_WANT_TIME;
-    }
-    return r;
 }
 
 umqtt_result umqtt_log(umqtt_client *c, const char *text)

@@ -13,7 +13,7 @@ uint32_t umqtt_now(const umqtt_client *c)
 }
 
 /* How long it is until t; 0 if t has come. Times are 32 bits and wrap: what is more than half the circle ahead is behind. */
-static uint32_t until(uint32_t now, uint32_t t)
+uint32_t umqtt_until_time(uint32_t now, uint32_t t)
 {
     uint32_t ms = t - now;
 
@@ -23,7 +23,7 @@ static uint32_t until(uint32_t now, uint32_t t)
 /* Whether t has come. If not, there is that much less time with nothing to do. */
 static bool expired(umqtt_client *c, uint32_t t)
 {
-    uint32_t ms = until(c->now, t);
+    uint32_t ms = umqtt_until_time(c->now, t);
 
     if (ms > 0U && ms < c->left) {
         c->left = ms;
@@ -48,7 +48,7 @@ static void set_timeout(umqtt_timer *t, uint32_t ms)
 /* RFC 6298 section 2, in fixed point. */
 void umqtt_timer_sample(const umqtt_client *c, umqtt_timer *t, const umqtt_question *q)
 {
-    uint32_t rtt = until(q->sent, umqtt_now(c)); /* 0 if it was said to leave later than it did */
+    uint32_t rtt = umqtt_until_time(q->sent, umqtt_now(c)); /* 0 if it was said to leave later than it did */
     uint32_t mean = t->srtt >> 3;
 
     if (q->tries != 1U) {
@@ -83,7 +83,7 @@ void umqtt_send(umqtt_client *c, unsigned type, unsigned flags, uint32_t ids, co
     umqtt_write_frame(c->config.write, c->config.context, head, n, (const uint8_t *)rest, nrest);
     c->writing = false;
     c->sent = umqtt_now(c);
-    c->sent += until(c->sent, now + line); /* write may have returned before */
+    c->sent += umqtt_until_time(c->sent, now + line); /* write may have returned before */
 }
 
 static void send_text(umqtt_client *c, unsigned type, unsigned flags, uint32_t ids, const char *text)
@@ -139,11 +139,6 @@ void umqtt_connect_in(umqtt_client *c, uint32_t ms)
     c->link.sent = umqtt_now(c) + ms - UMQTT_FIRST_TIMEOUT / 2U;
 }
 
-void umqtt_connect_again(umqtt_client *c)
-{
-    umqtt_connect_in(c, until(umqtt_now(c), c->sent + UMQTT_CONNECT_PAUSE));
-}
-
 void umqtt_probe(umqtt_client *c)
 {
     umqtt_ask(&c->link);
@@ -184,23 +179,14 @@ static void send_link(umqtt_client *c)
     asked(c, &c->link);
 }
 
-/* Whether it is time to give up what the link asks. CONNECT never is. */
-static bool link_lost(umqtt_client *c)
-{
-    if (c->state == UMQTT_STATE_CONNECTING) {
-        return false;
-    }
-    if (c->state == UMQTT_STATE_DISCONNECTING) {
-        return until(c->now, c->link_first + UMQTT_LEAVE_PATIENCE) == 0U;
-    }
-    return c->link.tries == UMQTT_TRIES && until(c->now, c->link_first + UMQTT_PROBE_PATIENCE) == 0U;
-}
-
 /* True: something was done. */
 static bool run_link(umqtt_client *c)
 {
     uint32_t wait = c->line.timeout;
 
+    if (c->link.state == UMQTT_NONE) {
+        return false;
+    }
     if (c->link.state == UMQTT_OUT) {
         if (c->state != UMQTT_STATE_CONNECTING && wait > UMQTT_PROBE_MAX_WAIT) {
             wait = UMQTT_PROBE_MAX_WAIT;
@@ -208,38 +194,23 @@ static bool run_link(umqtt_client *c)
         if (!expired(c, c->link.sent + wait)) {
             return false;
         }
-        if (link_lost(c)) {
-            if (c->state == UMQTT_STATE_DISCONNECTING) {
-                umqtt_become(c, UMQTT_STATE_OFF, UMQTT_EVENT_DISCONNECTED, 0);
-            } else if (c->state == UMQTT_STATE_AWAKE) { /* it looks again another time (spec 6.17) */
-                umqtt_become(c, UMQTT_STATE_ASLEEP, UMQTT_EVENT_ASLEEP, UMQTT_REASON_UNANSWERED);
-            } else {
-                umqtt_lose(c, UMQTT_REASON_UNANSWERED);
-            }
+        if (c->state != UMQTT_STATE_CONNECTING && c->link.tries == UMQTT_TRIES && c->now - c->link_first >= UMQTT_PROBE_PATIENCE) {
+            umqtt_ended(c, UMQTT_REASON_UNANSWERED);
             return true;
         }
         set_timeout(&c->line, c->line.timeout << 1);
-        c->link.state = UMQTT_DUE;
-    }
-    if (c->link.state == UMQTT_NONE) {
-        return false;
     }
     send_link(c);
     return true;
 }
 
-/* ---- Requests: REGISTER, SUBSCRIBE, UNSUBSCRIBE, will updates and the question for the time. One is open at a time. ---- */
+/* ---- Requests: REGISTER, SUBSCRIBE, UNSUBSCRIBE, will updates. One is open at a time. ---- */
 
 unsigned umqtt_wish(const umqtt_client *c, umqtt_topic **t)
 {
-    unsigned users = UMQTT_TOPIC_TX | UMQTT_TOPIC_KEEP;
-
-    if ((c->flags & UMQTT_WANT_TIME) != 0U) {
-        users |= UMQTT_TOPIC_TIME;
-    }
     if ((c->flags & UMQTT_HOLDING) == 0U) {
         for (*t = umqtt_topic_next(c, NULL); *t != NULL; *t = umqtt_topic_next(c, *t)) {
-            if (((*t)->flags & users) != 0U && (*t)->id == 0U) {
+            if (((*t)->flags & (UMQTT_TOPIC_TX | UMQTT_TOPIC_KEEP)) != 0U && (*t)->id == 0U) {
                 return UMQTT_REGISTER;
             }
         }
@@ -251,11 +222,10 @@ unsigned umqtt_wish(const umqtt_client *c, umqtt_topic **t)
     if (*t != NULL) {
         return (((*t)->flags & UMQTT_TOPIC_WANTED) != 0U) ? UMQTT_SUBSCRIBE : UMQTT_UNSUBSCRIBE;
     }
-    if ((c->flags & UMQTT_WANT_WILL) != 0U) {
-        return ((c->flags & UMQTT_WANT_WILL_TOPIC) != 0U) ? UMQTT_WILLTOPICUPD : UMQTT_WILLMSGUPD;
+    if ((c->flags & UMQTT_WANT_WILL_TOPIC) != 0U) {
+        return UMQTT_WILLTOPICUPD;
     }
-    *t = ((c->flags & UMQTT_WANT_TIME) != 0U) ? umqtt_topic_flagged(c, UMQTT_TOPIC_TIME) : NULL;
-    return (*t != NULL && (*t)->id != 0U) ? UMQTT_PUBLISH : 0U;
+    return ((c->flags & UMQTT_WANT_WILL_MSG) != 0U) ? UMQTT_WILLMSGUPD : 0U;
 }
 
 static void open_request(umqtt_client *c)
@@ -273,13 +243,11 @@ static void open_request(umqtt_client *c)
     } else if (c->request_type == UMQTT_WILLMSGUPD) {
         c->flags &= ~UMQTT_WANT_WILL_MSG;
     } else {
-        t->flags = (uint16_t)(t->flags | UMQTT_TOPIC_ASKED);
-        if (c->request_type >= UMQTT_SUBSCRIBE) {
-            t->flags = (uint16_t)(t->flags & ~UMQTT_TOPIC_TODO);
+        t->flags |= UMQTT_TOPIC_ASKED;
+        if (c->request_type != UMQTT_REGISTER) {
+            t->flags &= ~UMQTT_TOPIC_TODO;
         }
-        if (c->request_type != UMQTT_PUBLISH) {
-            c->request_msg_id = next_msg_id(c);
-        }
+        c->request_msg_id = next_msg_id(c);
     }
 }
 
@@ -294,8 +262,6 @@ static void send_request(umqtt_client *c)
 
     if (t == NULL) {
         umqtt_send_will(c, c->request_type);
-    } else if (c->request_type == UMQTT_PUBLISH) {
-        umqtt_send(c, UMQTT_PUBLISH, 0, UMQTT_IDS(t->id, 0), NULL, 0);
     } else if (c->request_type == UMQTT_REGISTER) {
         umqtt_send(c, UMQTT_REGISTER, 0, c->request_msg_id, name, len);
     } else {
@@ -322,9 +288,9 @@ void umqtt_close_request(umqtt_client *c, bool again)
     umqtt_topic *t = umqtt_topic_flagged(c, UMQTT_TOPIC_ASKED);
 
     if (t != NULL) {
-        t->flags = (uint16_t)(t->flags & ~UMQTT_TOPIC_ASKED);
-        if (again && c->request_type >= UMQTT_SUBSCRIBE) {
-            t->flags = (uint16_t)(t->flags | UMQTT_TOPIC_TODO);
+        t->flags &= ~UMQTT_TOPIC_ASKED;
+        if (again && c->request_type != UMQTT_REGISTER) {
+            t->flags |= UMQTT_TOPIC_TODO;
         }
     } else if (again && c->request.state != UMQTT_NONE) {
         c->flags |= (c->request_type == UMQTT_WILLTOPICUPD) ? UMQTT_WANT_WILL_TOPIC : UMQTT_WANT_WILL_MSG;
@@ -334,7 +300,7 @@ void umqtt_close_request(umqtt_client *c, bool again)
 
 umqtt_timer *umqtt_request_timer(umqtt_client *c)
 {
-    return (c->request_type <= UMQTT_PUBLISH) ? &c->line : &c->ack;
+    return (c->request_type == UMQTT_REGISTER) ? &c->line : &c->ack;
 }
 
 /* ---- The message in config.tx ---- */
@@ -367,7 +333,7 @@ void umqtt_free_tx(umqtt_client *c, unsigned code)
     umqtt_topic *t = umqtt_topic_flagged(c, UMQTT_TOPIC_TX);
 
     if (t != NULL) {
-        t->flags = (uint16_t)(t->flags & ~UMQTT_TOPIC_TX);
+        t->flags &= ~UMQTT_TOPIC_TX;
     }
     c->tx.state = UMQTT_NONE;
     c->tx_msg_id = 0;
@@ -433,12 +399,7 @@ static bool run(umqtt_client *c)
     done = waited(c, UMQTT_HOLDING, c->hold) || done;
     done = waited(c, UMQTT_PUTTING_OFF, c->put_off) || done;
     done = timed_out(c, &c->tx, &c->ack) || done;
-    if (timed_out(c, &c->request, umqtt_request_timer(c))) {
-        done = true;
-        if (c->request_type == UMQTT_PUBLISH && c->request.tries == UMQTT_TRIES) {
-            umqtt_time_failed(c, UMQTT_CODE_NOT_SUPPORTED);
-        }
-    }
+    done = timed_out(c, &c->request, umqtt_request_timer(c)) || done;
     if (silence != 0U && c->link.state == UMQTT_NONE) { /* the gateway wants to hear the board, and the board the gateway (spec 6.8) */
         if (expired(c, c->sent + silence) || expired(c, c->heard + silence)) {
             umqtt_probe(c);

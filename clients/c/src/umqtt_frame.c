@@ -9,20 +9,11 @@
 #define UMQTT_CRC32(crc, bytes, n) esp_rom_crc32_le((crc), (bytes), (uint32_t)(n))
 #endif
 
-/* AVR copies constants to its RAM unless told not to. */
-#if defined(__AVR__)
-#include <avr/pgmspace.h>
-#define UMQTT_ROM PROGMEM
-#define UMQTT_ROM_U32(p) pgm_read_dword(p)
-#else
-#define UMQTT_ROM
-#define UMQTT_ROM_U32(p) (*(p))
-#endif
-
 #define DELIMITER 0U
 #define FULL_BLOCK 254U
 #define FULL_CODE 255U /* 254 bytes follow, and no zero after them */
 #define CRC_BYTES 4U
+#define CRC_OF_ALL 0x2144DF1CU /* of body and CRC together (spec 3.2) */
 #define CHUNK 32U
 
 #if defined(UMQTT_CRC32)
@@ -31,21 +22,18 @@ uint32_t umqtt_crc32(uint32_t crc, const uint8_t *bytes, size_t n)
     return UMQTT_CRC32(crc, bytes, n);
 }
 #else
-/* The CRC of each half byte: 64 bytes where a table of whole ones has 1024. */
-static const uint32_t half_crc[16] UMQTT_ROM = {
-    0x00000000U, 0x1DB71064U, 0x3B6E20C8U, 0x26D930ACU, 0x76DC4190U, 0x6B6B51F4U, 0x4DB26158U, 0x5005713CU,
-    0xEDB88320U, 0xF00F9344U, 0xD6D6A3E8U, 0xCB61B38CU, 0x9B64C2B0U, 0x86D3D2D4U, 0xA00AE278U, 0xBDBDF21CU,
-};
-
+/* Bit by bit: shorter than any table, and fast enough where there is no ROM to do it. */
 uint32_t umqtt_crc32(uint32_t crc, const uint8_t *bytes, size_t n)
 {
-    size_t i;
+    unsigned bit;
 
     crc = ~crc;
-    for (i = 0; i < n; i++) {
-        crc ^= bytes[i];
-        crc = (crc >> 4) ^ UMQTT_ROM_U32(&half_crc[crc & 0x0FU]);
-        crc = (crc >> 4) ^ UMQTT_ROM_U32(&half_crc[crc & 0x0FU]);
+    for (; n > 0U; n--) {
+        crc ^= *bytes;
+        bytes++;
+        for (bit = 0; bit < 8U; bit++) {
+            crc = (crc >> 1) ^ (0xEDB88320U & (0U - (crc & 1U)));
+        }
     }
     return ~crc;
 }
@@ -121,74 +109,40 @@ void umqtt_write_frame(umqtt_write_fn write, void *context, const uint8_t *head,
     }
 }
 
-/* Forgets the run. */
-static void restart(umqtt_decoder *d)
-{
-    d->len = 0;
-    d->code = 0;
-    d->left = 0;
-    d->bad = false;
-}
-
 void umqtt_decoder_init(umqtt_decoder *d, uint8_t *buffer, size_t size)
 {
     d->buffer = buffer;
     d->size = size;
-    restart(d);
-}
-
-static void append(umqtt_decoder *d, uint8_t b)
-{
-    if (d->len < d->size) {
-        d->buffer[d->len] = b;
-        d->len++;
-    } else {
-        d->bad = true; /* longer than the longest frame (spec 4.1, rule 4) */
-    }
-}
-
-/* The length of the body, if the run that has ended is a frame. */
-static size_t finish(const umqtt_decoder *d)
-{
-    size_t body;
-    uint32_t crc;
-    unsigned i;
-
-    if (d->bad || d->left != 0U || d->len <= CRC_BYTES) {
-        return 0;
-    }
-    body = d->len - CRC_BYTES;
-    crc = umqtt_crc32(0, d->buffer, body);
-    for (i = 0; i < CRC_BYTES; i++) {
-        if (d->buffer[body + i] != (uint8_t)(crc & 0xFFU)) {
-            return 0;
-        }
-        crc >>= 8;
-    }
-    return body;
+    d->len = 0;
+    d->code = 0;
+    d->left = 0;
 }
 
 size_t umqtt_decode(umqtt_decoder *d, uint8_t byte)
 {
-    size_t body;
+    size_t len = d->len;
+    bool whole = d->left == 0U;
+    unsigned code = d->code;
 
     if (byte == DELIMITER) { /* before anything else (spec 4.1, rule 1) */
-        body = finish(d);
-        restart(d);
-        return body;
+        umqtt_decoder_init(d, d->buffer, d->size);
+        return (whole && len > CRC_BYTES && len <= d->size && umqtt_crc32(0, d->buffer, len) == CRC_OF_ALL) ? len - CRC_BYTES : 0U;
     }
-    if (d->bad) {
-        return 0;
-    }
-    if (d->left > 0U) {
+    if (!whole) {
         d->left--;
-        append(d, byte);
-        return 0;
+    } else {
+        d->code = byte;
+        d->left = byte - 1U;
+        byte = 0; /* between two blocks */
+        if (code == 0U || code == FULL_CODE) {
+            return 0;
+        }
     }
-    if (d->code != 0U && d->code != FULL_CODE) {
-        append(d, 0); /* between two blocks */
+    if (len < d->size) {
+        d->buffer[len] = byte;
     }
-    d->code = byte;
-    d->left = byte - 1U;
+    if (len <= d->size) { /* one more than the size says: too long, up to the delimiter (spec 4.1, rule 4) */
+        d->len = len + 1U;
+    }
     return 0;
 }

@@ -11,12 +11,13 @@
 #define UMQTT_ROM_U8(p) (*(p))
 #endif
 
-/* The form of a message: its fields in their order, and who may send it. */
+/* The form of a message: a bit for each byte of its fields, in their order, and who may send it. */
 #define FLAGS 0x01U
-#define ID_BYTES(n) ((n) << 1)
-#define ID_BYTES_OF(form) (((form) >> 1) & 7U)
-#define CODE 0x10U
-#define DOWN 0x20U     /* from the gateway */
+#define TOPIC_ID 0x06U
+#define MSG_ID 0x18U
+#define CODE 0x20U
+#define FIELD_BYTES 6U
+#define DOWN 0x40U     /* from the gateway */
 #define OPTIONAL 0x80U /* the fields are left out if nothing follows them */
 
 static const uint8_t forms[] UMQTT_ROM = {
@@ -24,24 +25,24 @@ static const uint8_t forms[] UMQTT_ROM = {
     0,
     0,
     0,
-    /* CONNECT */ FLAGS | ID_BYTES(3U),
+    /* CONNECT */ FLAGS | 0x1CU,
     /* CONNACK */ DOWN | CODE,
     /* WILLTOPICREQ */ DOWN,
     /* WILLTOPIC */ FLAGS | OPTIONAL,
     /* WILLMSGREQ */ DOWN,
     /* WILLMSG */ 0,
-    /* REGISTER */ DOWN | ID_BYTES(4U),
-    /* REGACK */ DOWN | ID_BYTES(4U) | CODE,
-    /* PUBLISH */ DOWN | FLAGS | ID_BYTES(4U),
-    /* PUBACK */ DOWN | ID_BYTES(4U) | CODE,
+    /* REGISTER */ DOWN | TOPIC_ID | MSG_ID,
+    /* REGACK */ DOWN | TOPIC_ID | MSG_ID | CODE,
+    /* PUBLISH */ DOWN | FLAGS | TOPIC_ID | MSG_ID,
+    /* PUBACK */ DOWN | TOPIC_ID | MSG_ID | CODE,
     0,
     0,
     0,
     0,
-    /* SUBSCRIBE */ FLAGS | ID_BYTES(2U),
-    /* SUBACK */ DOWN | FLAGS | ID_BYTES(4U) | CODE,
-    /* UNSUBSCRIBE */ FLAGS | ID_BYTES(2U),
-    /* UNSUBACK */ DOWN | ID_BYTES(2U),
+    /* SUBSCRIBE */ FLAGS | MSG_ID,
+    /* SUBACK */ DOWN | FLAGS | TOPIC_ID | MSG_ID | CODE,
+    /* UNSUBSCRIBE */ FLAGS | MSG_ID,
+    /* UNSUBACK */ DOWN | MSG_ID,
     /* PINGREQ */ DOWN,
     /* PINGRESP */ DOWN,
     /* DISCONNECT */ DOWN,
@@ -55,38 +56,36 @@ static const uint8_t forms[] UMQTT_ROM = {
 size_t umqtt_head(uint8_t *head, unsigned type, unsigned flags, uint32_t ids, size_t nrest)
 {
     unsigned form = UMQTT_ROM_U8(&forms[type]);
-    unsigned bytes;
+    uint8_t fields[FIELD_BYTES];
     uint8_t *p = head;
-    size_t len;
+    unsigned i;
+    size_t n = 2; /* the start, without a long Length */
 
     if ((form & OPTIONAL) != 0U && nrest == 0U) {
         form = 0;
     }
-    bytes = ID_BYTES_OF(form);
-    len = 2U + (form & FLAGS) + bytes + (((form & CODE) != 0U) ? 1U : 0U) + nrest;
-    if (len > 255U) { /* Length is counted in it: 256 and 257 do not occur (spec 5.1) */
-        len += 2U;
+    fields[0] = (uint8_t)flags;
+    fields[5] = (uint8_t)flags;
+    for (i = 4; i > 0U; i--) {
+        fields[i] = (uint8_t)(ids & 0xFFU);
+        ids >>= 8;
+    }
+    for (i = 0; i < FIELD_BYTES; i++) {
+        if ((form & (1U << i)) != 0U) {
+            fields[n - 2U] = fields[i];
+            n++;
+        }
+    }
+    if (n + nrest > 255U) { /* Length is counted in it: 256 and 257 do not occur (spec 5.1) */
         p[0] = 1;
-        p[1] = (uint8_t)(len >> 8);
+        p[1] = (uint8_t)((n + nrest + 2U) >> 8);
         p += 2;
+        nrest += 2U;
     }
-    p[0] = (uint8_t)(len & 0xFFU);
+    p[0] = (uint8_t)((n + nrest) & 0xFFU);
     p[1] = (uint8_t)type;
-    p += 2;
-    if ((form & FLAGS) != 0U) {
-        *p = (uint8_t)flags;
-        p++;
-    }
-    while (bytes > 0U) {
-        bytes--;
-        *p = (uint8_t)((ids >> (8U * bytes)) & 0xFFU);
-        p++;
-    }
-    if ((form & CODE) != 0U) {
-        *p = (uint8_t)flags;
-        p++;
-    }
-    return (size_t)(p - head);
+    memcpy(p + 2, fields, n - 2U);
+    return (size_t)(p - head) + n;
 }
 
 /* Whether the flags are such as the type uses (spec 5.3), and what follows the fields such as it may have. */
@@ -109,7 +108,7 @@ bool umqtt_parse(umqtt_packet *p, const uint8_t *body, size_t len)
     const uint8_t *end = body + len;
     size_t says = body[0];
     unsigned form;
-    unsigned bytes;
+    unsigned i;
 
     body++;
     if (says == 1U && len > 3U) {
@@ -119,25 +118,30 @@ bool umqtt_parse(umqtt_packet *p, const uint8_t *body, size_t len)
     if (says != len || body == end || *body >= sizeof forms) {
         return false;
     }
-    memset(p, 0, sizeof *p);
     p->type = *body;
     body++;
     form = UMQTT_ROM_U8(&forms[p->type]);
-    bytes = ID_BYTES_OF(form);
-    if ((form & DOWN) == 0U || (size_t)(end - body) < (form & FLAGS) + bytes + (((form & CODE) != 0U) ? 1U : 0U)) {
+    if ((form & DOWN) == 0U) {
         return false;
     }
-    if ((form & FLAGS) != 0U) {
-        p->flags = *body;
-        body++;
-    }
-    for (; bytes > 0U; bytes--) {
-        p->ids = (p->ids << 8) | *body;
-        body++;
-    }
-    if ((form & CODE) != 0U) {
-        p->code = *body;
-        body++;
+    p->ids = 0;
+    for (i = 0; i < FIELD_BYTES; i++) {
+        uint8_t b = 0;
+
+        if ((form & (1U << i)) != 0U) {
+            if (body == end) {
+                return false;
+            }
+            b = *body;
+            body++;
+        }
+        if (i == 0U) {
+            p->flags = b;
+        } else if (i < FIELD_BYTES - 1U) {
+            p->ids = (p->ids << 8) | b;
+        } else {
+            p->code = b;
+        }
     }
     p->rest = body;
     p->rest_len = (size_t)(end - body);

@@ -31,10 +31,20 @@ void umqtt_become(umqtt_client *c, umqtt_state state, umqtt_event_type type, uns
     emit(c, type, code);
 }
 
-void umqtt_lose(umqtt_client *c, umqtt_reason reason)
+void umqtt_ended(umqtt_client *c, umqtt_reason reason)
 {
-    umqtt_connect_again(c);
-    emit(c, UMQTT_EVENT_LOST, reason);
+    if (c->state == UMQTT_STATE_DISCONNECTING) {
+        umqtt_become(c, UMQTT_STATE_OFF, UMQTT_EVENT_DISCONNECTED, 0);
+    } else if (c->state == ((reason == UMQTT_REASON_GATEWAY) ? UMQTT_STATE_DOZING : UMQTT_STATE_AWAKE)) {
+        umqtt_become(c, UMQTT_STATE_ASLEEP, UMQTT_EVENT_ASLEEP, (unsigned)reason & UMQTT_REASON_UNANSWERED); /* it looks again another time (spec 6.17) */
+    } else {
+        bool lost = c->state != UMQTT_STATE_CONNECTING;
+
+        umqtt_connect_in(c, umqtt_until_time(umqtt_now(c), c->sent + UMQTT_CONNECT_PAUSE));
+        if (lost) {
+            emit(c, UMQTT_EVENT_LOST, reason);
+        }
+    }
 }
 
 /* "Congestion": the gateway takes no more of that for a second (spec 6.14). */
@@ -58,10 +68,10 @@ static void connected(umqtt_client *c, umqtt_session session)
         t->id = 0;
         if ((t->flags & UMQTT_TOPIC_WANTED) != 0U) {
             if (clean || session != UMQTT_SESSION_PRESENT) {
-                t->flags = (uint16_t)(t->flags | UMQTT_TOPIC_TODO);
+                t->flags |= UMQTT_TOPIC_TODO;
             }
         } else if (clean || session == UMQTT_SESSION_NEW) { /* nothing to unsubscribe from */
-            t->flags = (uint16_t)(t->flags & ~UMQTT_TOPIC_TODO);
+            t->flags &= ~UMQTT_TOPIC_TODO;
         }
     }
     if (c->tx.state == UMQTT_OUT) {
@@ -84,7 +94,7 @@ static void got_connack(umqtt_client *c, const umqtt_packet *p)
         return; /* late, for a CONNECT that was sent twice */
     }
     if (p->code == UMQTT_CODE_ACCEPTED) {
-        connected(c, (p->rest_len == 0U) ? UMQTT_SESSION_UNKNOWN : (p->rest[0] == 0U) ? UMQTT_SESSION_NEW : UMQTT_SESSION_PRESENT);
+        connected(c, (p->rest_len == 0U) ? UMQTT_SESSION_UNKNOWN : (umqtt_session)(p->rest[0] + 1));
     } else if (p->code == UMQTT_CODE_CONGESTION) {
         umqtt_connect_in(c, UMQTT_CONGESTION_WAIT);
         emit(c, UMQTT_EVENT_CONGESTED, p->code);
@@ -92,26 +102,6 @@ static void got_connack(umqtt_client *c, const umqtt_packet *p)
         umqtt_connect_in(c, UMQTT_MAX_TIMEOUT);
         c->flags |= UMQTT_WAS_REFUSED;
         emit(c, UMQTT_EVENT_REFUSED, p->code);
-    }
-}
-
-static void got_disconnect(umqtt_client *c)
-{
-    switch (c->state) {
-    case UMQTT_STATE_DISCONNECTING:
-        umqtt_become(c, UMQTT_STATE_OFF, UMQTT_EVENT_DISCONNECTED, 0);
-        break;
-    case UMQTT_STATE_DOZING:
-        umqtt_become(c, UMQTT_STATE_ASLEEP, UMQTT_EVENT_ASLEEP, 0);
-        break;
-    case UMQTT_STATE_CONNECTING: /* a gateway that has just come up, or a late answer to what was under way */
-        if (c->link.tries > 0U) {
-            umqtt_connect_again(c);
-        }
-        break;
-    default:
-        umqtt_lose(c, UMQTT_REASON_GATEWAY);
-        break;
     }
 }
 
@@ -148,13 +138,6 @@ static void drop(umqtt_client *c, unsigned code)
     emit(c, UMQTT_EVENT_DROPPED, code);
 }
 
-void umqtt_time_failed(umqtt_client *c, unsigned code)
-{
-    umqtt_close_request(c, false);
-    c->flags &= ~UMQTT_WANT_TIME;
-    emit(c, UMQTT_EVENT_TIME, code);
-}
-
 /* The will is answered in one part or both. */
 static void will_answered(umqtt_client *c, unsigned code)
 {
@@ -171,8 +154,6 @@ static void got_answer(umqtt_client *c, const umqtt_packet *p)
 {
     umqtt_topic *t = umqtt_topic_flagged(c, UMQTT_TOPIC_ASKED);
     unsigned code = p->code;
-    unsigned id = UMQTT_TOPIC_ID(p->ids);
-    unsigned users;
     umqtt_event e;
 
     if (c->request.state == UMQTT_NONE || c->request.tries == 0U || p->type != c->request_type + 1U || UMQTT_MSG_ID(p->ids) != c->request_msg_id) {
@@ -192,39 +173,29 @@ static void got_answer(umqtt_client *c, const umqtt_packet *p)
         will_answered(c, code);
         return;
     }
-    users = t->flags;
     memset(&e, 0, sizeof e);
     e.type = UMQTT_EVENT_UNSUBSCRIBED;
     if (p->type == UMQTT_SUBACK) {
         e.type = UMQTT_EVENT_SUBSCRIBED;
         e.qos = (uint8_t)(p->flags >> 5);
-        if (code != UMQTT_CODE_ACCEPTED && (users & UMQTT_TOPIC_TODO) == 0U) {
-            t->flags = (uint16_t)(users & ~UMQTT_TOPIC_WANTED);
+        if (code != UMQTT_CODE_ACCEPTED && (t->flags & UMQTT_TOPIC_TODO) == 0U) {
+            t->flags &= ~UMQTT_TOPIC_WANTED;
         }
     }
-    if (p->type == UMQTT_REGACK) {
-        e.type = UMQTT_EVENT_REGISTERED;
-        if (code == UMQTT_CODE_ACCEPTED && !umqtt_topic_assignable(id)) {
-            code = UMQTT_CODE_INVALID_TOPIC_ID;
-        }
-        if (code != UMQTT_CODE_ACCEPTED) {
-            t->flags = (uint16_t)(users & ~(UMQTT_TOPIC_KEEP | UMQTT_TOPIC_TIME));
-        }
-    }
-    if (code == UMQTT_CODE_ACCEPTED && umqtt_topic_assignable(id)) {
-        umqtt_topic_learn(c, t, id);
+    if (code == UMQTT_CODE_ACCEPTED && !umqtt_topic_learn(c, t, UMQTT_TOPIC_ID(p->ids)) && p->type == UMQTT_REGACK) {
+        code = UMQTT_CODE_INVALID_TOPIC_ID;
     }
     e.code = (uint8_t)code;
+    if (p->type == UMQTT_REGACK) {
+        e.type = UMQTT_EVENT_REGISTERED;
+        if (code != UMQTT_CODE_ACCEPTED) {
+            t->flags &= ~UMQTT_TOPIC_KEEP;
+            if ((t->flags & UMQTT_TOPIC_TX) != 0U) {
+                drop(c, code);
+            }
+        }
+    }
     emit_event(c, &e, t);
-    if (e.type != UMQTT_EVENT_REGISTERED || code == UMQTT_CODE_ACCEPTED) {
-        return;
-    }
-    if ((users & UMQTT_TOPIC_TX) != 0U) {
-        drop(c, code);
-    }
-    if ((users & UMQTT_TOPIC_TIME) != 0U) {
-        umqtt_time_failed(c, code);
-    }
 }
 
 static void got_puback(umqtt_client *c, const umqtt_packet *p)
@@ -235,9 +206,6 @@ static void got_puback(umqtt_client *c, const umqtt_packet *p)
 
     if (invalid && t != NULL) { /* QoS 0 is answered so too */
         t->id = 0;
-        if ((t->flags & UMQTT_TOPIC_ASKED) != 0U && c->request_type == UMQTT_PUBLISH) {
-            umqtt_close_request(c, false); /* the time: asked for again after REGISTER */
-        }
     }
     if (c->tx.state == UMQTT_NONE || c->tx.tries == 0U || UMQTT_MSG_ID(p->ids) != c->tx_msg_id) {
         return;
@@ -270,50 +238,18 @@ static void got_puback(umqtt_client *c, const umqtt_packet *p)
 /* REGISTER. A table without room asks to be asked again; one that is too small for the name never will have room (spec 6.4). */
 static void got_register(umqtt_client *c, const umqtt_packet *p)
 {
-    unsigned id = UMQTT_TOPIC_ID(p->ids);
     unsigned code = UMQTT_CODE_NOT_SUPPORTED;
     umqtt_topic *t;
 
-    if (umqtt_topic_assignable(id) && umqtt_topic_valid(p->rest, p->rest_len, false) && UMQTT_TOPIC_SIZE(p->rest_len) <= c->config.topics_size) {
-        code = UMQTT_CODE_CONGESTION;
+    if (umqtt_topic_valid(p->rest, p->rest_len, false) && UMQTT_TOPIC_SIZE(p->rest_len) <= c->config.topics_size) {
         t = umqtt_topic_add(c, p->rest, p->rest_len);
-        if (t != NULL) {
-            umqtt_topic_learn(c, t, id);
+        if (t == NULL) {
+            code = UMQTT_CODE_CONGESTION;
+        } else if (umqtt_topic_learn(c, t, UMQTT_TOPIC_ID(p->ids))) {
             code = UMQTT_CODE_ACCEPTED;
         }
     }
     umqtt_send(c, UMQTT_REGACK, code, p->ids, NULL, 0);
-}
-
-/* The answer on $umqttd/time: milliseconds in ASCII (spec 6.15). Seconds and the last three digits are read apart, so that no number is longer than 32 bits. */
-static void got_time(umqtt_client *c, const umqtt_packet *p)
-{
-    umqtt_event e;
-    size_t i;
-    uint32_t number = 0;
-
-    memset(&e, 0, sizeof e);
-    e.type = UMQTT_EVENT_TIME;
-    for (i = 0; i < p->rest_len; i++) {
-        unsigned digit = (unsigned)p->rest[i] - (unsigned)'0';
-
-        if (digit > 9U) {
-            return;
-        }
-        if (i + 3U == p->rest_len) {
-            e.seconds = number;
-            number = 0;
-        }
-        number = number * 10U + digit;
-    }
-    e.millis = (uint16_t)(number % 1000U);
-    if (c->request_type != UMQTT_PUBLISH || c->request.state == UMQTT_NONE || i < 3U) {
-        return;
-    }
-    umqtt_timer_sample(c, &c->line, &c->request);
-    umqtt_close_request(c, false);
-    c->flags &= ~UMQTT_WANT_TIME;
-    emit_event(c, &e, NULL);
 }
 
 /* Whether the message is the one that was accepted last, sent again (spec 6.6). Notes it otherwise. */
@@ -382,8 +318,6 @@ static void got_publish(umqtt_client *c, const umqtt_packet *p)
         code = UMQTT_CODE_NOT_SUPPORTED;
     } else if (topic == NULL) {
         code = UMQTT_CODE_INVALID_TOPIC_ID; /* QoS 0 is answered so too (spec 6.6) */
-    } else if (t != NULL && (t->flags & UMQTT_TOPIC_TIME) != 0U) {
-        got_time(c, p);
     } else if (qos == 0U || !repeated(c, p)) {
         c->pinned = t;
         deliver(c, p, topic);
@@ -430,9 +364,7 @@ static void receive_body(umqtt_client *c, size_t len)
     }
     c->heard = umqtt_now(c);
     c->mute = 0;
-    if (c->state != UMQTT_STATE_DISCONNECTING) {
-        c->link_first = c->heard;
-    }
+    c->link_first = c->heard;
     if (c->state == UMQTT_STATE_AWAKE) {
         c->link.sent = c->heard; /* PINGRESP comes after all messages */
     }
@@ -445,7 +377,7 @@ static void receive_body(umqtt_client *c, size_t len)
         got_will_request(c, p.type + 1U);
         break;
     case UMQTT_DISCONNECT:
-        got_disconnect(c);
+        umqtt_ended(c, UMQTT_REASON_GATEWAY);
         break;
     default:
         if (c->state != UMQTT_STATE_CONNECTING) {

@@ -82,8 +82,7 @@ typedef enum umqtt_event_type {
     UMQTT_EVENT_SUBSCRIBED,    /* SUBACK: topic, code and, if accepted, the QoS granted. A filter that is refused is forgotten */
     UMQTT_EVENT_UNSUBSCRIBED,  /* UNSUBACK: topic */
     UMQTT_EVENT_REGISTERED,    /* REGACK: topic and code. Until the next CONNECTED the topic is a number on the wire */
-    UMQTT_EVENT_WILL,          /* the new will stands, or not: code */
-    UMQTT_EVENT_TIME           /* the answer to umqtt_ask_time: code; if accepted seconds, millis. "Not supported" also if there was none */
+    UMQTT_EVENT_WILL           /* the new will stands, or not: code */
 } umqtt_event_type;
 
 /* Why a session is over. */
@@ -105,8 +104,6 @@ typedef struct umqtt_event {
     umqtt_event_type type;
     uint8_t code;      /* UMQTT_CODE_..., or what the type says */
     uint8_t qos;
-    uint16_t millis;   /* 0 to 999, of the second */
-    uint32_t seconds;  /* since 1970-01-01 00:00:00 UTC; good until 2106 */
     const char *topic; /* followed by a zero byte */
 } umqtt_event;
 
@@ -152,9 +149,18 @@ typedef struct umqtt_predefined {
     const char *topic;
 } umqtt_predefined;
 
-/* Bytes of receive buffer for bodies (messages with their header) of up to n bytes, and of topic table for one name of n bytes. */
+/* Bytes of receive buffer for bodies (messages with their header) of up to n bytes. */
 #define UMQTT_RX_SIZE(n) ((n) + 4U)
-#define UMQTT_TOPIC_SIZE(n) (((n) + 8U) / 2U * 2U)
+
+/* An element of the topic table, of 16 bytes where an int has 32 bits. A topic takes one, and as many more as its name needs, which goes on into
+ * them: UMQTT_TOPIC_SIZE(n) in all for a name of n bytes. */
+typedef struct umqtt_topic {
+    unsigned flags;
+    unsigned id; /* 0: none */
+    size_t len;  /* of the name */
+    char name[sizeof(unsigned)];
+} umqtt_topic;
+#define UMQTT_TOPIC_SIZE(n) (((n) + offsetof(umqtt_topic, name)) / sizeof(umqtt_topic) + 1U)
 
 /* The bytes that a PUBLISH, a REGISTER and a SUBSCRIBE have besides payload and name, at most. */
 #define UMQTT_HEADER_SIZE 9U
@@ -176,10 +182,10 @@ typedef struct umqtt_config {
      * (spec 3.4), and rx_buffer is what the driver's receive buffer holds (spec 6.13). */
     uint8_t *rx;          /* received frames; 16 bytes or more, UMQTT_RX_SIZE(longest body) */
     uint8_t *tx;          /* the payload of the message in flight. May be null if tx_size is 0 */
-    uint16_t *topics;     /* topic names, ids, filters: UMQTT_TOPIC_SIZE each. May be null if topics_size is 0 */
+    umqtt_topic *topics;  /* topic names, ids, filters. May be null if topics_size is 0 */
     size_t rx_size;       /* bytes: 16 or more */
     size_t tx_size;       /* bytes: the longest payload of QoS 1 */
-    size_t topics_size;   /* bytes (sizeof). What is not subscribed to, nor needed by a message, gives way to what is new */
+    size_t topics_size;   /* elements: the sum of UMQTT_TOPIC_SIZE. What is not subscribed to, nor needed by a message, gives way to what is new */
 
     /* The session. */
     const char *client_id;  /* null or "": the gateway has one for this cable (spec 5.2). Else 1 to 23 bytes by the standard, longer is taken */
@@ -212,10 +218,9 @@ typedef enum umqtt_state {
 typedef struct umqtt_decoder {
     uint8_t *buffer;
     size_t size;
-    size_t len;    /* decoded so far */
+    size_t len;    /* decoded so far; more than size: too many, the run is no frame */
     unsigned code; /* of the block at hand; 0: none */
     unsigned left; /* of its bytes */
-    bool bad;      /* the run is no frame; wait for the delimiter */
 } umqtt_decoder;
 
 /* A retransmission timer as in RFC 6298 (spec 6.11). */
@@ -260,8 +265,8 @@ typedef struct umqtt_client {
     unsigned tx_refusals;
     unsigned tx_code; /* what became of the message before */
     size_t tx_len;
-    size_t topics_used; /* bytes */
-    const void *pinned; /* a callback looks at this topic: it stays where it is */
+    size_t topics_used;
+    const umqtt_topic *pinned; /* a callback looks at this topic: it stays where it is */
     uint32_t last_ids;  /* the QoS 1 message accepted last in this session, 0: none */
     uint32_t last_crc;
     umqtt_decoder in;
@@ -277,9 +282,8 @@ typedef struct umqtt_client {
  * Makes a client, which is off: it sends nothing before umqtt_connect. A client that was in use before is forgotten, with the message that
  * it had.
  *
- * UMQTT_ERR_ARGUMENT: c, config, write or millis is null, rx is null or smaller than 16 bytes, a buffer with a size is null, a will has a
- * QoS above 1 or a payload that is null, a predefined topic is null or has id 0 or 65535. UMQTT_ERR_TOPIC: the will's topic has a wildcard.
- * UMQTT_ERR_TOO_LONG: client_id or will do not fit max_body.
+ * UMQTT_ERR_ARGUMENT: write, millis or rx is null, rx is smaller than 16 bytes, max_body too, or the will has a QoS above 1. UMQTT_ERR_TOPIC: the
+ * will's topic has a wildcard. UMQTT_ERR_TOO_LONG: client_id or will do not fit max_body.
  */
 umqtt_result umqtt_init(umqtt_client *c, const umqtt_config *config);
 
@@ -292,8 +296,8 @@ umqtt_result umqtt_init(umqtt_client *c, const umqtt_config *config);
 umqtt_result umqtt_connect(umqtt_client *c);
 
 /*
- * Ends the session in good order: no will is published (spec 6.10). UMQTT_EVENT_DISCONNECTED follows when the gateway has answered, after 2 s
- * at the latest; in a client that is off, nothing. A message in flight is kept and sent after the next umqtt_connect.
+ * Ends the session in good order: no will is published (spec 6.10). UMQTT_EVENT_DISCONNECTED follows when the gateway has answered, or after
+ * 5 to 7 s; in a client that is off, nothing. A message in flight is kept and sent after the next umqtt_connect.
  */
 umqtt_result umqtt_disconnect(umqtt_client *c);
 
@@ -365,11 +369,15 @@ umqtt_result umqtt_register(umqtt_client *c, const char *topic);
 umqtt_result umqtt_set_will(umqtt_client *c, const umqtt_will *will);
 
 /*
- * Asks the gateway what time it is (spec 6.15), when connected. UMQTT_EVENT_TIME is the answer. It takes room in the topic table once.
- *
- * UMQTT_ERR_NO_ROOM, UMQTT_ERR_TOO_LONG: as for umqtt_register.
+ * Asks the gateway what time it is (spec 6.15). The answer is a message, for which umqtt_get_time is made. It is of QoS 0 and may be lost: ask again
+ * if there is none in a second. Results are those of umqtt_publish with QoS 0.
  */
 umqtt_result umqtt_ask_time(umqtt_client *c);
+
+/*
+ * Whether the message is the answer to umqtt_ask_time. If so, seconds since 1970-01-01 00:00:00 UTC, good until 2106, and milliseconds, 0 to 999.
+ */
+bool umqtt_get_time(const umqtt_message *message, uint32_t *seconds, uint16_t *millis);
 
 /*
  * Writes text to the line, between two frames, where the gateway shows it as the board's console (spec 4.3). Text is UTF-8 and ends at the zero byte;
@@ -395,18 +403,18 @@ uint32_t umqtt_poll(umqtt_client *c);
 
 /* What umqtt_wait waits for. */
 typedef enum umqtt_until {
-    UMQTT_UNTIL_CONNECTED,    /* REFUSED: CONNACK "not supported" */
-    UMQTT_UNTIL_PUBLISHED,    /* no message in flight. REFUSED: the last one was dropped */
-    UMQTT_UNTIL_IDLE,         /* umqtt_idle */
-    UMQTT_UNTIL_ASLEEP,       /* REFUSED: the client is not asleep, nor on its way there: the session was lost */
-    UMQTT_UNTIL_DISCONNECTED  /* off */
+    UMQTT_UNTIL_DISCONNECTED = 0, /* off */
+    UMQTT_UNTIL_CONNECTED = 2,    /* REFUSED: CONNACK "not supported" */
+    UMQTT_UNTIL_ASLEEP = 5,       /* STATE also if the session was lost on the way */
+    UMQTT_UNTIL_PUBLISHED = 7,    /* no message in flight. REFUSED: the last one was dropped */
+    UMQTT_UNTIL_IDLE = 8          /* umqtt_idle */
 } umqtt_until;
 
 /*
  * Calls umqtt_poll until something is so, for programs that have nothing else to do, such as in Arduino's setup(); config.idle is called in between.
  * At most timeout_ms, which may be 0: then it polls once. Whatever was begun goes on after UMQTT_ERR_TIMEOUT, which says only that it is not so yet.
  *
- * UMQTT_ERR_STATE: the client is off and cannot get there, config.read is null, or called in a callback. UMQTT_ERR_REFUSED: see umqtt_until.
+ * UMQTT_ERR_STATE: the client cannot get there from its state, config.read is null, or called in a callback. UMQTT_ERR_REFUSED: see umqtt_until.
  * UMQTT_ERR_TIMEOUT: not yet.
  */
 umqtt_result umqtt_wait(umqtt_client *c, umqtt_until until, uint32_t timeout_ms);

@@ -21,10 +21,12 @@ size_t umqtt_text_len(const char *text)
 
 umqtt_topic *umqtt_topic_next(const umqtt_client *c, const umqtt_topic *t)
 {
-    uint16_t *table = c->config.topics;
-    size_t at = (t == NULL) ? 0U : (size_t)((const uint16_t *)t - table) * 2U + UMQTT_TOPIC_SIZE((size_t)t->len);
+    size_t at = 0;
 
-    return (at < c->topics_used) ? (umqtt_topic *)(void *)(table + at / 2U) : NULL;
+    if (t != NULL) {
+        at = (size_t)(t - c->config.topics) + UMQTT_TOPIC_SIZE(t->len);
+    }
+    return (at < c->topics_used) ? c->config.topics + at : NULL;
 }
 
 umqtt_topic *umqtt_topic_find(const umqtt_client *c, unsigned flags, unsigned id, const uint8_t *name, size_t len)
@@ -47,25 +49,21 @@ umqtt_topic *umqtt_topic_flagged(const umqtt_client *c, unsigned flags)
 static bool evict(umqtt_client *c)
 {
     umqtt_topic *t = NULL;
-    uint16_t *to;
-    const uint16_t *from;
+    const umqtt_topic *end = c->config.topics + c->topics_used;
+    const umqtt_topic *from;
     size_t size;
-    size_t i;
 
     do {
         t = umqtt_topic_next(c, t);
         if (t == NULL) {
             return false;
         }
-    } while ((t->flags & NEEDED) != 0U || (const void *)t <= c->pinned);
-    size = UMQTT_TOPIC_SIZE((size_t)t->len);
+    } while ((t->flags & NEEDED) != 0U || t <= c->pinned);
+    size = UMQTT_TOPIC_SIZE(t->len);
     c->topics_used -= size;
-    to = (uint16_t *)(void *)t;
-    from = to + size / 2U;
-    for (i = (size_t)(to - c->config.topics); i < c->topics_used / 2U; i++) {
-        *to = *from;
-        to++;
-        from++;
+    for (from = t + size; from != end; from++) {
+        *t = *from;
+        t++;
     }
     return true;
 }
@@ -83,22 +81,26 @@ umqtt_topic *umqtt_topic_add(umqtt_client *c, const uint8_t *name, size_t len)
             return NULL;
         }
     }
-    t = (umqtt_topic *)(void *)(c->config.topics + c->topics_used / 2U);
+    t = c->config.topics + c->topics_used;
     c->topics_used += size;
-    memset(t, 0, size);
-    t->len = (uint16_t)len;
-    memcpy(t + 1, name, len);
+    memset(t, 0, size * sizeof *t);
+    t->len = len;
+    memcpy((char *)t + offsetof(umqtt_topic, name), name, len);
     return t;
 }
 
-void umqtt_topic_learn(umqtt_client *c, umqtt_topic *t, unsigned id)
+bool umqtt_topic_learn(umqtt_client *c, umqtt_topic *t, unsigned id)
 {
     umqtt_topic *old = umqtt_topic_find(c, 0, id, NULL, 0);
 
+    if (id - 1U >= 0xFFFEU) {
+        return false;
+    }
     if (old != NULL) {
         old->id = 0;
     }
-    t->id = (uint16_t)id;
+    t->id = id;
+    return true;
 }
 
 bool umqtt_topic_valid(const uint8_t *name, size_t len, bool wildcards)
@@ -118,11 +120,6 @@ bool umqtt_topic_valid(const uint8_t *name, size_t len, bool wildcards)
         before = b;
     }
     return len > 0U;
-}
-
-bool umqtt_topic_assignable(unsigned id)
-{
-    return id - 1U < 0xFFFEU;
 }
 
 unsigned umqtt_topic_kind(const umqtt_client *c, const uint8_t *name, size_t len, unsigned *id)

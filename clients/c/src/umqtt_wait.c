@@ -1,71 +1,59 @@
 /* The blocking convenience: a loop around umqtt_poll. A program that does not call it does not have it. */
 #include "umqtt_wire.h"
 
-#define NOT_YET UMQTT_ERR_TIMEOUT
+#define IN(state) (1U << (state))
+#define ONLINE (IN(UMQTT_STATE_CONNECTING) | IN(UMQTT_STATE_CONNECTED))
 
-/* Whether it is so: OK, or why it never will be, or NOT_YET. */
+/* Whether it is so: OK, or why it never will be, or TIMEOUT: not yet. */
 static umqtt_result look(const umqtt_client *c, umqtt_until until)
 {
-    umqtt_state state = umqtt_get_state(c);
-    bool off = state == UMQTT_STATE_OFF;
-    bool online = state == UMQTT_STATE_CONNECTED || state == UMQTT_STATE_CONNECTING;
+    unsigned from = ONLINE; /* from these states it can become so */
+    bool there = c->state == (unsigned)until;
 
-    switch (until) {
-    case UMQTT_UNTIL_CONNECTED:
-        if (state == UMQTT_STATE_CONNECTED) {
-            return UMQTT_OK;
-        }
-        if ((c->flags & UMQTT_WAS_REFUSED) != 0U) {
+    if (until == UMQTT_UNTIL_PUBLISHED) {
+        there = umqtt_can_publish(c);
+        if (there && c->tx_code != UMQTT_CODE_ACCEPTED) {
             return UMQTT_ERR_REFUSED;
         }
-        return online ? NOT_YET : UMQTT_ERR_STATE;
-    case UMQTT_UNTIL_PUBLISHED:
-        if (umqtt_can_publish(c)) {
-            return (c->tx_code == UMQTT_CODE_ACCEPTED) ? UMQTT_OK : UMQTT_ERR_REFUSED;
-        }
-        return online ? NOT_YET : UMQTT_ERR_STATE;
-    case UMQTT_UNTIL_IDLE:
-        if (umqtt_idle(c)) {
-            return UMQTT_OK;
-        }
-        return online ? NOT_YET : UMQTT_ERR_STATE;
-    case UMQTT_UNTIL_ASLEEP:
-        if (state == UMQTT_STATE_ASLEEP) {
-            return UMQTT_OK;
-        }
-        return (state == UMQTT_STATE_DOZING || state == UMQTT_STATE_AWAKE) ? NOT_YET : UMQTT_ERR_REFUSED;
-    case UMQTT_UNTIL_DISCONNECTED:
-        if (off) {
-            return UMQTT_OK;
-        }
-        return (state == UMQTT_STATE_DISCONNECTING) ? NOT_YET : UMQTT_ERR_STATE;
-    default:
-        return UMQTT_ERR_ARGUMENT;
+    } else if (until == UMQTT_UNTIL_IDLE) {
+        there = umqtt_idle(c);
+    } else if (until == UMQTT_UNTIL_ASLEEP) {
+        from = IN(UMQTT_STATE_DOZING) | IN(UMQTT_STATE_AWAKE);
+    } else if (until == UMQTT_UNTIL_DISCONNECTED) {
+        from = IN(UMQTT_STATE_DISCONNECTING);
+    } else if ((c->flags & UMQTT_WAS_REFUSED) != 0U) {
+        return UMQTT_ERR_REFUSED;
+    } else {
+        /* connected */
     }
+    if (there) {
+        return UMQTT_OK;
+    }
+    return ((from & IN(c->state)) != 0U) ? UMQTT_ERR_TIMEOUT : UMQTT_ERR_STATE;
 }
 
 umqtt_result umqtt_wait(umqtt_client *c, umqtt_until until, uint32_t timeout_ms)
 {
     uint32_t begin = umqtt_now(c);
-    uint32_t gone;
+    umqtt_result r = UMQTT_ERR_STATE;
+    uint32_t ms;
     uint32_t left;
-    umqtt_result r;
 
     if (c->config.read == NULL || c->inside) {
-        return UMQTT_ERR_STATE;
+        return r;
     }
     for (;;) {
-        left = umqtt_poll(c);
+        ms = umqtt_poll(c);
+        left = umqtt_until_time(umqtt_now(c), begin + timeout_ms);
         r = look(c, until);
-        gone = (uint32_t)(umqtt_now(c) - begin);
-        if (r != NOT_YET || gone >= timeout_ms) {
+        if (r != UMQTT_ERR_TIMEOUT || left == 0U) {
             return r;
         }
-        if (left > timeout_ms - gone) {
-            left = timeout_ms - gone;
+        if (ms > left) {
+            ms = left;
         }
-        if (left > 0U && c->config.idle != NULL) {
-            c->config.idle(c->config.context, left);
+        if (ms > 0U && c->config.idle != NULL) {
+            c->config.idle(c->config.context, ms);
         }
     }
 }

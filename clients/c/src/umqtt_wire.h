@@ -87,24 +87,17 @@ size_t umqtt_head(uint8_t *head, unsigned type, unsigned flags, uint32_t ids, si
 /* ---- Topics ---- */
 
 /*
- * Topics are packed into config.topics: this, the name, a zero byte, and another if that makes the size even. One moves when another before it
- * is taken out, which only umqtt_topic_add does; so whoever remembers one does it by a flag.
+ * Topics are packed into config.topics. A name begins in an element, goes on in the next ones and ends with a zero byte. A topic moves when another before
+ * it is taken out, which only umqtt_topic_add does; so whoever remembers one does it by a flag.
  */
-typedef struct umqtt_topic {
-    uint16_t id; /* 0: none */
-    uint16_t len;
-    uint16_t flags;
-} umqtt_topic;
-
 #define UMQTT_TOPIC_QOS1 0x01U   /* the filter's QoS */
 #define UMQTT_TOPIC_WANTED 0x02U /* a filter that the program subscribes to */
 #define UMQTT_TOPIC_TODO 0x04U   /* to SUBSCRIBE if wanted, to UNSUBSCRIBE if not */
 #define UMQTT_TOPIC_ASKED 0x08U  /* the open request is about it */
 #define UMQTT_TOPIC_TX 0x10U     /* the message in config.tx is for it */
 #define UMQTT_TOPIC_KEEP 0x20U   /* umqtt_register */
-#define UMQTT_TOPIC_TIME 0x40U   /* umqtt_ask_time */
 
-#define umqtt_topic_name(t) ((const char *)((t) + 1))
+#define umqtt_topic_name(t) ((const char *)(t) + offsetof(umqtt_topic, name))
 
 /* The topic behind t, or the first with null; null if there is none. */
 umqtt_topic *umqtt_topic_next(const umqtt_client *c, const umqtt_topic *t);
@@ -116,17 +109,14 @@ umqtt_topic *umqtt_topic_flagged(const umqtt_client *c, unsigned flags);
 /* The topic with that name, new if need be; null if there is no room. Makes room by taking out what nobody needs, oldest first. */
 umqtt_topic *umqtt_topic_add(umqtt_client *c, const uint8_t *name, size_t len);
 
-/* Notes the id of a topic; another that had it forgets it. */
-void umqtt_topic_learn(umqtt_client *c, umqtt_topic *t, unsigned id);
+/* Notes the id of a topic; another that had it forgets it. False: no gateway may give that id (spec 5.4). */
+bool umqtt_topic_learn(umqtt_client *c, umqtt_topic *t, unsigned id);
 
 /* Whether a name may be published to, or, with wildcards, subscribed to (MQTT 3.1.1 section 4.7): + and # stand alone in their level, # in the last. */
 bool umqtt_topic_valid(const uint8_t *name, size_t len, bool wildcards);
 
 /* How messages say a topic: TopicIdType; id is that of a predefined or short topic, else 0. A filter with wildcards is normal. */
 unsigned umqtt_topic_kind(const umqtt_client *c, const uint8_t *name, size_t len, unsigned *id);
-
-/* Whether a gateway may give that id (spec 5.4). */
-bool umqtt_topic_assignable(unsigned id);
 
 /* strlen; 0 of null. */
 size_t umqtt_text_len(const char *text);
@@ -139,9 +129,8 @@ size_t umqtt_text_len(const char *text);
 #define UMQTT_MAX_TIMEOUT 15000U
 #define UMQTT_CONGESTION_WAIT 1000U
 #define UMQTT_CONNECT_PAUSE 250U   /* between what was sent last and CONNECT, however often the gateway says DISCONNECT */
-#define UMQTT_PROBE_PATIENCE 5000U /* PINGREQ, or DISCONNECT to sleep, goes unanswered so long, and UMQTT_TRIES times */
+#define UMQTT_PROBE_PATIENCE 5000U /* PINGREQ or DISCONNECT goes unanswered so long, and UMQTT_TRIES times */
 #define UMQTT_PROBE_MAX_WAIT 2000U /* between two of them */
-#define UMQTT_LEAVE_PATIENCE 1000U /* DISCONNECT for good */
 
 #define UMQTT_TRIES 3U        /* tries are counted so far */
 #define UMQTT_MAX_REFUSALS 5U /* "invalid topic ID" so often, and the message is dropped */
@@ -152,8 +141,7 @@ size_t umqtt_text_len(const char *text);
 #define UMQTT_WANT_WILL_TOPIC 0x04U /* WILLTOPICUPD is to be sent */
 #define UMQTT_WANT_WILL_MSG 0x08U   /* WILLMSGUPD is to be sent */
 #define UMQTT_WANT_WILL (UMQTT_WANT_WILL_TOPIC | UMQTT_WANT_WILL_MSG)
-#define UMQTT_WANT_TIME 0x10U   /* until the answer is there */
-#define UMQTT_WAS_REFUSED 0x20U /* CONNACK said "not supported" */
+#define UMQTT_WAS_REFUSED 0x10U /* CONNACK said "not supported" */
 
 /* umqtt_question.state */
 #define UMQTT_NONE 0U
@@ -161,6 +149,9 @@ size_t umqtt_text_len(const char *text);
 #define UMQTT_OUT 2U /* to be answered */
 
 uint32_t umqtt_now(const umqtt_client *c);
+
+/* How long it is until t; 0 if t has come. */
+uint32_t umqtt_until_time(uint32_t now, uint32_t t);
 
 void umqtt_timer_reset(umqtt_timer *t);
 
@@ -193,19 +184,15 @@ void umqtt_free_tx(umqtt_client *c, unsigned code);
 
 /* Another state, of which the program is told. */
 void umqtt_become(umqtt_client *c, umqtt_state state, umqtt_event_type type, unsigned code);
-void umqtt_lose(umqtt_client *c, umqtt_reason reason);
+
+/* The link is over: the gateway said DISCONNECT, or nothing. */
+void umqtt_ended(umqtt_client *c, umqtt_reason reason);
 
 /* CONNECT is sent in so many milliseconds, then again after 1 s, 2 s, 4 s... */
 void umqtt_connect_in(umqtt_client *c, uint32_t ms);
 
-/* The same, but not sooner than CONNECT_PAUSE after what was sent last. */
-void umqtt_connect_again(umqtt_client *c);
-
 /* PINGREQ, or DISCONNECT, whatever the state demands. */
 void umqtt_probe(umqtt_client *c);
-
-/* The question for the time has no answer. */
-void umqtt_time_failed(umqtt_client *c, unsigned code);
 
 #ifdef __cplusplus
 }

@@ -63,7 +63,7 @@ typedef struct board {
     unsigned long flood_last;
     uint8_t rx[UMQTT_RX_SIZE(MAX_BODY)];
     uint8_t tx[MAX_BODY];
-    uint16_t topics[2048];
+    umqtt_topic topics[512];
     char will_topic[256];
     char will_text[MAX_LINE];
     umqtt_will will;
@@ -117,7 +117,15 @@ static void say_text(const uint8_t *bytes, size_t n)
 
 static void on_message(void *context, const umqtt_message *m)
 {
+    uint32_t seconds;
+    uint16_t millis;
+
     (void)context;
+    if (umqtt_get_time(m, &seconds, &millis)) {
+        printf("time %lu.%03u\n", (unsigned long)seconds, millis);
+        fflush(stdout);
+        return;
+    }
     printf("msg %d %d %s ", m->qos, m->retain ? 1 : 0, m->topic);
     say_text(m->payload, m->payload_len);
     putchar('\n');
@@ -164,13 +172,6 @@ static void on_event(void *context, const umqtt_event *e)
     case UMQTT_EVENT_DROPPED:
         b->published++;
         printf("dropped %lu %u\n", b->published, e->code);
-        break;
-    case UMQTT_EVENT_TIME:
-        if (e->code == UMQTT_CODE_ACCEPTED) {
-            printf("time %lu.%03u\n", (unsigned long)e->seconds, e->millis);
-            break;
-        }
-        printf("event time %u\n", e->code);
         break;
     default:
         printf("event %s %u%s%s\n", event_name(e->type), e->code, (e->topic == NULL) ? "" : " ", (e->topic == NULL) ? "" : e->topic);
@@ -484,7 +485,7 @@ int main(int argc, char **argv)
     config.tx = b.tx;
     config.tx_size = sizeof b.tx;
     config.topics = b.topics;
-    config.topics_size = sizeof b.topics;
+    config.topics_size = sizeof b.topics / sizeof b.topics[0];
     config.baud = (uint32_t)baud;
     if (umqtt_init(&b.client, &config) != UMQTT_OK) {
         return usage();
