@@ -178,8 +178,7 @@ func TestNoise(t *testing.T) {
 				s := newStorm(t, version, flavour, setup{})
 				s.splice.Pace([]int{115200, 921600, 460800}[i])
 				s.splice.Delay(time.Millisecond, 2*time.Millisecond)
-				buffer := []int{256, 64, 256}[i] // the second has less than umqttd believes
-				s.splice.Buffer(buffer)
+				s.splice.Buffer(256)
 				noise := cable.Noise{Drop: 8e-4, Flip: 8e-4, Insert: 4e-4}
 				s.splice.Disturb(noise, noise)
 				end := time.Now().Add(*stormFor)
@@ -192,7 +191,7 @@ func TestNoise(t *testing.T) {
 				if copies := s.wantBooks(); copies > 0 {
 					t.Errorf("%d messages came more than once", copies)
 				}
-				if s.splice.Faults() == 0 || buffer < 256 && s.splice.Lost() == 0 {
+				if s.splice.Faults() == 0 {
 					t.Error("the line had no faults")
 				}
 				if n := s.gateway.Metric("umqttd_console_lines_total" + device); n == 0 {

@@ -17,6 +17,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -203,8 +204,26 @@ func (b *Board) WaitFor(limit time.Duration, word string) string {
 	return rest
 }
 
+// WaitAny waits for the next line that begins with one of the words, and returns all of it.
+func (b *Board) WaitAny(limit time.Duration, words ...string) string {
+	b.t.Helper()
+	var line string
+	if !patience.Within(limit, func() bool { var ok bool; line, ok = b.nextLine(words); return ok }) {
+		b.t.Fatalf("%s has not said any of %q after %v", b.name, words, limit)
+	}
+	return line
+}
+
 // next looks for the word in what was not taken yet.
 func (b *Board) next(word string) (rest string, found bool) {
+	b.t.Helper()
+	line, found := b.nextLine([]string{word})
+	_, rest, _ = strings.Cut(line, " ")
+	return rest, found
+}
+
+// nextLine looks for a line that begins with one of the words in what was not taken yet.
+func (b *Board) nextLine(words []string) (line string, found bool) {
 	b.t.Helper()
 	over := b.Ended() // asked before, so that nothing that was said is missed
 	b.mu.Lock()
@@ -212,16 +231,16 @@ func (b *Board) next(word string) (rest string, found bool) {
 	for b.taken < len(b.lines) {
 		line := b.lines[b.taken]
 		b.taken++
-		first, rest, _ := strings.Cut(line, " ")
-		if first == word {
-			return rest, true
+		first, _, _ := strings.Cut(line, " ")
+		if slices.Contains(words, first) {
+			return line, true
 		}
 		if first == "error" {
 			b.t.Errorf("%s: %s", b.name, line)
 		}
 	}
 	if over {
-		b.t.Fatalf("%s has ended with status %d and has not said %q; stderr:\n%s", b.name, b.command.ProcessState.ExitCode(), word, b.wrote.String())
+		b.t.Fatalf("%s has ended with status %d and has not said any of %q; stderr:\n%s", b.name, b.command.ProcessState.ExitCode(), words, b.wrote.String())
 	}
 	return "", false
 }
