@@ -1,9 +1,9 @@
-# umqtt over a serial line to umqttd. Modules are loaded when they are asked for, so that
-# umqtt_serial.simple alone costs no more than it needs.
+# umqtt over a serial line to umqttd: MQTTClient is M5Stack's, those of micropython-lib are in simple and
+# robust, and one for asyncio in aio. Each is loaded when a program asks for it.
 
 
 def __getattr__(name):
-    if name == "MQTTClient":  # M5Stack's
+    if name == "MQTTClient":
         from .default import MQTTClient
 
         return MQTTClient

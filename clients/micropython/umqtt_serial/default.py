@@ -1,56 +1,46 @@
-# M5Stack's umqtt.MQTTClient over a serial line: a handler for each topic filter.
+# umqtt_serial.MQTTClient: M5Stack's umqtt.MQTTClient over a serial line, a handler for each topic filter.
 
 from micropython import schedule
 
 from . import robust
 
 
-# Whether a topic filter selects a topic; both are bytes.
+# Whether a topic filter selects a topic.
 def match(filter, topic):
-    if filter == topic:
-        return True
     filter = filter.split(b"/")
-    topic = topic.split(b"/")
-    if topic[0][:1] == b"$" and filter[0] in (b"+", b"#"):
+    levels = topic.split(b"/")
+    if topic[0] == 36 and filter[0] in (b"+", b"#"):  # $
         return False
-    for i, level in enumerate(filter):
+    for level in filter:
         if level == b"#":
             return True
-        if i == len(topic) or level != b"+" and level != topic[i]:
+        if not levels or level not in (b"+", levels.pop(0)):
             return False
-    return len(filter) == len(topic)
+    return not levels
 
 
 class MQTTClient(robust.MQTTClient):
-    def __init__(self, *args, **kw):
-        super().__init__(*args, **kw)
-        self.set_callback(self._callback)
-        self._topics = {}
-        self._scheduled = False
+    _scheduled = False
 
     def subscribe(self, topic, handler, qos=0):
-        self._topics[robust.simple._bytes(topic)] = handler
-        super().subscribe(topic, qos)
+        self._run(self._sub, topic, qos, handler)
 
-    def unsubscribe(self, topic):
-        self._topics.pop(robust.simple._bytes(topic), None)
-        super().unsubscribe(topic)
-
-    def _callback(self, topic, msg):
-        for filter, handler in list(self._topics.items()):
+    # What set_callback() sets elsewhere.
+    def cb(self, topic, msg):
+        for filter, (_, handler) in list(self._filters.items()):
             if match(filter, topic):
                 handler((topic, msg))
 
     # Messages are delivered by a scheduled function, and acknowledged after that: if the queue of
-    # micropython.schedule is full they wait.
+    # micropython.schedule is full, they wait.
     def _deliver(self):
-        if self._inbox and not self._scheduled and not self._delivering:
+        if self._inbox and not self._scheduled and not self._busy:
+            self._scheduled = True
             try:
-                schedule(self._scheduled_deliver, None)
-                self._scheduled = True
+                schedule(self._work, None)
             except RuntimeError:
-                pass  # full; check_msg() tries again
+                self._scheduled = False  # again at the next check_msg()
 
-    def _scheduled_deliver(self, _):
+    def _work(self, _):
         self._scheduled = False
         super()._deliver()

@@ -1,71 +1,76 @@
 # umqtt.simple over a serial line to umqttd: the same class, and MQTT-SN inside.
 #
-# What waits is a generator, which yields when there is nothing to do but wait: _ask, and all that uses
-# it. MQTTClient runs them and sleeps meanwhile; aio.MQTTClient awaits them. Section numbers are those
-# of docs/protocol.md.
+# What has to wait is a generator, which yields when there is nothing to do: _ask and all that uses it.
+# MQTTClient sleeps meanwhile; aio.MQTTClient lets other tasks run. Sections are those of docs/protocol.md.
 
 from binascii import crc32
-from errno import ECONNRESET, ENOTCONN, ETIMEDOUT
+from errno import ENOTCONN, ETIMEDOUT
 from micropython import const
 from random import getrandbits
-from struct import pack, pack_into, unpack_from
+from struct import unpack_from
 from time import sleep_ms, ticks_add, ticks_diff, ticks_ms
 
-from .link import Reader, Writer
+from .link import Link
 
 # MsgType, 5.6
 _CONNECT = const(0x04)
 _CONNACK = const(0x05)
 _WILLTOPICREQ = const(0x06)
+_WILLTOPIC = const(0x07)
 _WILLMSGREQ = const(0x08)
 _REGISTER = const(0x0A)
 _REGACK = const(0x0B)
 _PUBLISH = const(0x0C)
 _PUBACK = const(0x0D)
-_SUBSCRIBE = const(0x12)
 _SUBACK = const(0x13)
-_UNSUBSCRIBE = const(0x14)
 _UNSUBACK = const(0x15)
 _PINGREQ = const(0x16)
 _PINGRESP = const(0x17)
 _DISCONNECT = const(0x18)
 
-# Length of what a gateway sends, from MsgType on; 0 for messages that it has no business to send.
-# REGISTER and PUBLISH have as many bytes more as they like, and CONNACK may have one (6.9).
-_LENGTHS = b"\0\0\0\0\0\2\1\0\1\0\6\6\6\6\0\0\0\0\0\7\0\3\1\1\1"
+# What a gateway sends: its length from MsgType on; 0 for what it has no business to send. CONNACK,
+# REGISTER and PUBLISH may be longer.
+_LENGTHS = const(b"\0\0\0\0\0\2\1\0\1\0\6\6\6\6\0\0\0\0\0\7\0\3\1\1\1\0")
 
 # Flags, 5.3
 _DUP = const(0x80)
 _QOS1 = const(0x20)
-_RETAIN = const(0x10)
-_WILL = const(0x08)
-_CLEAN = const(0x04)
-_SESSION = const(0x20)  # in CONNECT: is the session present? (6.9)
+_SESSION = const(0x20)  # in CONNECT: say whether the session is present (6.9)
 
 # ReturnCode, 5.5
 _CONGESTION = const(1)
 _INVALID_ID = const(2)
 
-# TopicIdType above TopicId makes one number of the two
+# TopicIdType above TopicId makes one number of the two.
 _PREDEFINED = const(0x10000)
 _SHORT = const(0x20000)
 
-_TIME = b"$umqttd/time"
-_NAMES = const(64)  # topic ids remembered, each way
+_TIME = const(b"$umqttd/time")
+_TOPICS = const(64)  # whose ids are remembered
 _INBOX = const(8)  # messages that wait while a callback runs
+
+# States
+_DOWN = const(0)
+_HANDSHAKE = const(1)
+_UP = const(2)
 
 
 class MQTTException(Exception):
     pass
 
 
-def _bytes(s):
-    return s.encode() if isinstance(s, str) else s
-
-
 class MQTTClient:
     TIMEOUT = 30  # s that a question may take before OSError(ETIMEDOUT); 0: as long as the gateway lives
     MAX_FRAME = 2048  # longest message, as max_frame in the gateway's configuration
+
+    sock = None
+    cb = None
+    lw_topic = None
+    lw_msg = None
+    lw_qos = 0
+    lw_retain = False
+    _state = _DOWN
+    _busy = False  # delivering
 
     def __init__(
         self,
@@ -80,32 +85,18 @@ class MQTTClient:
         predefined={},
     ):
         if ssl:
-            raise ValueError("no TLS on a cable: configure it in umqttd's YAML (broker: tls:)")
+            raise ValueError("TLS is configured in the gateway's YAML")
         self.client_id = client_id
-        self.sock = None
         self.server = server
         self.port = port or 1883
-        self.ssl = ssl
-        self.ssl_params = ssl_params
-        # MsgIds begin anywhere: 1 after every reboot could be taken for the 1 of before (6.12).
+        # MsgIds begin anywhere: 1 after a reboot could be taken for the 1 of before (6.12).
         self.pid = getrandbits(16)
-        self.cb = None
         self.user = user
         self.pswd = password
         self.keepalive = keepalive
-        self.lw_topic = None
-        self.lw_msg = None
-        self.lw_qos = 0
-        self.lw_retain = False
         self.predefined = predefined
-        self._state = 0  # MsgType of the last one of CONNECT, CONNACK, DISCONNECT
-        self._answers = {}  # question -> None, then answer
-        self._inbox = []  # messages to deliver; another list in another session
-        self._delivering = False
-        self._got = None  # what wait_msg() returns
-        self._rtt = 0  # 8 times the smoothed round trip
-        self._var = 0  # 4 times its variation
-        self._rto = 1000
+        self._answers = {}  # question -> what it carries, and then the answer
+        self._filters = {}  # topic filter -> QoS and, if filters have each its own, handler
 
     def set_callback(self, f):
         self.cb = f
@@ -113,414 +104,346 @@ class MQTTClient:
     def set_last_will(self, topic, msg, retain=False, qos=0):
         assert 0 <= qos <= 2
         assert topic
-        self._fits(topic, msg)
-        self.lw_topic = topic
-        self.lw_msg = msg
+        self.lw_topic = self._bytes(topic)
+        self.lw_msg = self._bytes(msg)
         self.lw_qos = qos
         self.lw_retain = retain
 
+    # Returns 1 if the session was there before, else 0.
     def connect(self, clean_session=True, timeout=None):
-        return self._run(self._connect(clean_session, timeout))
+        MQTTClient._run(self, self._hello, clean_session, timeout)
+        return self._result
 
     def disconnect(self):
-        self._run(self._disconnect())
+        self._run(self._quit)
 
     def ping(self):
-        self._send(b"\x16")
+        self._poll()
+        self._link.send(b"\x16")
 
     def isconnected(self):
-        return self._state == _CONNACK
+        return self._state == _UP
 
     def publish(self, topic, msg, retain=False, qos=0):
-        self._run(self._publish(self._publish_head(retain, qos), topic, msg))
+        self._run(self._pub, self._head(retain, qos), topic, msg)
 
     def subscribe(self, topic, qos=0):
-        self._run(self._subscribe(topic, qos))
+        self._run(self._sub, topic, qos)
 
     def unsubscribe(self, topic):
-        self._run(self._unsubscribe(topic))
+        self._run(self._unsub, topic)
 
     # Waits for a message and has it delivered.
     def wait_msg(self):
-        while 1:
-            got = self.check_msg()
-            if got:
-                return got
+        while not self.check_msg():
             sleep_ms(1)
+        return self._op
 
-    # Does what there is to do, and returns at once: None, or what MQTT's PUBLISH begins with.
+    # Does what there is to do, and returns at once: the first byte of MQTT's PUBLISH if there was one.
     def check_msg(self):
-        self._got = None
+        self._op = None
         self._poll()
-        return self._got
+        return self._op
 
     # Unix time of the gateway, in ms.
     def time(self):
-        return self._run(self._time())
+        self.publish(_TIME, b"")
+        return self._result
 
-    # Writes a line of text between two frames. It is found in the gateway's log.
+    # Writes a line of text between two frames, as print() would: the gateway logs it.
     def log(self, *words):
-        self._open()
-        line = " ".join([str(w) for w in words]).replace("\0", "") + "\n"
-        self._tx.write(line.encode())
+        self._link.write((" ".join([str(w) for w in words]) + "\n").encode())
 
-    def _run(self, steps):
-        try:
-            while 1:
-                next(steps)
-                sleep_ms(1)
-        except StopIteration as e:
-            return e.value
+    def _run(self, step, *args):
+        for _ in step(*args):
+            sleep_ms(1)
 
-    def _open(self):
-        if self.sock is None:
-            self.sock = self.server
-            if not hasattr(self.sock, "any"):
-                from .polled import Polled
-
-                self.sock = Polled(self.server)
-            self._tx = Writer(self.sock, self.MAX_FRAME)
-            self._rx = Reader(self.sock, self.MAX_FRAME)
-
-    def _connect(self, clean, timeout):
+    def _hello(self, clean_session, timeout):
         assert self.keepalive < 65536
-        client_id = _bytes(self.client_id)
-        self._fits(client_id, b"")
-        self._open()
-        # What waits on the line is of another session.
-        self._state = _CONNECT
+        self.sock = self.server
+        if not hasattr(self.sock, "any"):
+            from .polled import Polled
+
+            self.sock = Polled(self.sock)
+        self._link = Link(self.sock, self.MAX_FRAME, self._receive)
+        self._state = _HANDSHAKE
         self._rto = 1000
-        self._new_session()
-        self._poll()
-        flags = _SESSION | (_CLEAN if clean else 0) | (_WILL if self.lw_topic else 0)
-        head = bytearray(pack(">BBBH", _CONNECT, flags, 1, self.keepalive))
+        self._inbox = []  # messages to deliver; another list in another session
+        self._poll()  # what waits on the line is of another session
+        flags = _SESSION | bool(clean_session) << 2 | bool(self.lw_topic) << 3
+        head = bytearray((_CONNECT, flags, 1, self.keepalive >> 8, self.keepalive & 255))
+        return self._ask(_CONNACK, head, self._bytes(self.client_id), timeout or self.TIMEOUT or 30)
+
+    def _quit(self):
         try:
-            answer = yield from self._ask(_CONNACK, 0, head, client_id, timeout or self.TIMEOUT or 30)
-        finally:
-            if self._state == _CONNECT:
-                self._state = 0
-        if answer & 255:
-            raise MQTTException(answer & 255)
-        return answer >> 8
-
-    def _disconnect(self):
-        if self._state == _CONNACK:
-            self._state = _DISCONNECT
-            try:
-                yield from self._ask(_DISCONNECT, 0, bytearray(b"\x18"), b"", 2)
-            except OSError:
-                pass  # the gateway will find out
-        self._state = 0
-        if self.sock is not self.server and self.sock:
+            self._poll()
+            self._state = _HANDSHAKE
+            yield from self._ask(_DISCONNECT, b"\x18", b"", 2)
+        except OSError:
+            pass  # the gateway finds out by itself
+        if self.sock is not self.server:
             self.sock.close()
-        self.sock = None
 
-    def _publish_head(self, retain, qos):
+    # PUBLISH without TopicId. Whoever sends it again uses the same, so that it has the same MsgId, and DUP.
+    def _head(self, retain, qos):
         assert 0 <= qos < 2
-        head = bytearray(6)
-        pack_into(">BBHH", head, 0, _PUBLISH, (_RETAIN if retain else 0) | qos << 5, 0, self._new_id() if qos else 0)
-        return head
+        id = self._id() if qos else 0
+        return bytearray((_PUBLISH, qos << 5 | bool(retain) << 4, 0, 0, id >> 8, id & 255))
 
-    def _publish(self, head, topic, msg):
-        msg = _bytes(msg)
-        self._fits(b"", msg)
+    def _pub(self, head, topic, msg):
+        topic = self._bytes(topic)
+        msg = self._bytes(msg)
         for _ in range(5):
             self._poll()
-            topic_id = self._ids.get(topic)
-            if topic_id is None:
-                topic_id = yield from self._register(topic)
-            head[1] = head[1] & 0xFC | topic_id >> 16
-            head[2] = topic_id >> 8 & 255
-            head[3] = topic_id & 255
+            id = self._topics.get(topic)
+            if id is None:
+                yield from self._enroll(topic)
+                id = self._result
+            head[1] = head[1] & 0xFC | id >> 16
+            head[2] = id >> 8 & 255
+            head[3] = id & 255
+            key = _PUBACK | head[4] << 16 | head[5] << 8
             if not head[1] & _QOS1:
-                return self._send(head, msg)
-            answer = yield from self._ask(_PUBACK, head[4] << 8 | head[5], head, msg)
-            code = answer & 255
-            if not code:
+                if topic != _TIME:
+                    return self._link.send(head, msg)
+                key = _PUBLISH
+            yield from self._ask(key, head, msg)
+            if self._result != _INVALID_ID:
                 return
-            if code != _INVALID_ID:
-                break
-            self._ids.pop(topic, None)  # the gateway has forgotten it: once more
-        raise MQTTException(code)
+            self._topics.pop(topic, None)  # the gateway does not know it any more: once again
+        raise MQTTException(_INVALID_ID)
 
-    # The id to publish a topic with.
-    def _register(self, topic):
-        name = _bytes(topic)
-        if len(name) == 2:
-            return _SHORT | name[0] << 8 | name[1]
-        id = self._new_id()
-        answer = yield from self._ask(_REGACK, id, bytearray(pack(">BHH", _REGISTER, 0, id)), name)
-        if answer & 255:
-            raise MQTTException(answer & 255)
-        self._remember(self._ids, topic, answer >> 8)
-        return answer >> 8
+    # Finds out the TopicId to publish with.
+    def _enroll(self, topic):
+        if len(topic) == 2:
+            self._result = _SHORT | topic[0] << 8 | topic[1]
+        else:
+            yield from self._ask_for(_REGACK, b"\x0a\0\0", topic)
 
-    def _subscribe(self, topic, qos):
-        assert self.cb is not None, "Subscribe callback is not set"
-        assert 0 <= qos <= 2
-        id = self._new_id()
-        head = bytearray(pack(">BBH", _SUBSCRIBE, qos << 5, id))
-        answer = yield from self._ask(_SUBACK, id, head, _bytes(topic))
-        if answer & 255:
-            raise MQTTException(0x80)  # what MQTT's SUBACK says
+    def _sub(self, topic, qos, handler=None):
+        assert self.cb, "Subscribe callback is not set"
+        topic = self._bytes(topic)
+        self._filters[topic] = qos, handler
+        try:
+            yield from self._ask_for(_SUBACK, b"\x12\x20" if qos else b"\x12\0", topic)
+        except (MQTTException, ValueError):
+            self._filters.pop(topic, None)
+            raise
 
-    def _unsubscribe(self, topic):
-        id = self._new_id()
-        yield from self._ask(_UNSUBACK, id, bytearray(pack(">BBH", _UNSUBSCRIBE, 0, id)), _bytes(topic))
+    def _unsub(self, topic):
+        self._filters.pop(self._bytes(topic), None)
+        return self._ask_for(_UNSUBACK, b"\x14\0", topic)
 
-    def _time(self):
-        id = self._ids.get(_TIME)
-        if id is None:
-            id = yield from self._register(_TIME)
-        answer = yield from self._ask(_PUBLISH, id, bytearray(pack(">BBHH", _PUBLISH, 0, id, 0)))
-        return answer >> 8
+    def _ask_for(self, kind, head, topic):
+        topic = self._bytes(topic)
+        if not topic:
+            raise ValueError("topic")
+        id = self._id()
+        return self._ask(kind | id << 8, bytearray(head + id.to_bytes(2, "big")), topic)
 
-    # Sends a question until it is answered (6.11) and returns ReturnCode | value << 8.
-    # Answers are told apart by their MsgType and their MsgId.
-    def _ask(self, kind, id, head, data=b"", timeout=None):
-        key = kind | id << 8
+    # Sends a question until it is answered (6.11), and sets _result to what the answer says. An answer is
+    # known by its MsgType and, above it, MsgId.
+    def _ask(self, key, head, data=b"", timeout=0):
+        kind = key & 255
         answers = self._answers
         inbox = self._inbox
-        if timeout is None:
-            timeout = self.TIMEOUT
-        # The copies that are on their way. As long as there may be one, the next says DUP; a copy that is
-        # refused does not exist (6.14).
-        dup = _DUP if kind == _SUBACK or kind == _PUBACK else 0
-        copies = head[1] >> 7 if dup else 0
+        timeout = timeout or self.TIMEOUT
         tries = 0
         begun = ticks_ms()
         answers[key] = data
         try:
             while 1:
                 sent = ticks_ms()
-                self._tx.send(head, data)
+                self._link.send(head, data)
                 tries += 1
-                copies += 1
-                if dup:
-                    head[1] |= dup
-                if kind == _CONNACK:
-                    # A gateway that does not know the extension may not answer (6.9).
-                    head[1] = head[1] & ~_SESSION | (0 if tries % 3 == 2 else _SESSION)
-                wait = self._rto + len(data)  # 1 ms a byte is the line's part at 9600 baud
+                if kind in b"\x0d\x13":  # PUBACK, SUBACK
+                    head[1] |= _DUP
+                elif kind == _CONNACK and tries in b"\2\3":
+                    head[1] ^= _SESSION  # the third without: not every gateway knows it (6.9)
+                wait = self._rto + len(data)  # 1 ms a byte is what the line takes at 9600 baud
                 grow = 2
                 while 1:
                     self._poll()
-                    if self._inbox is not inbox:
-                        raise OSError(ECONNRESET)
-                    now = ticks_ms()
+                    if inbox is not self._inbox:
+                        raise OSError(ENOTCONN)
+                    passed = ticks_diff(ticks_ms(), sent)
                     answer = answers[key]
-                    if type(answer) is int:
-                        copies -= 1
-                        if dup and copies <= 0:
-                            head[1] &= ~dup
-                        if answer & 255 != _CONGESTION:
-                            if tries == 1 and kind != _CONNACK:
-                                self._measure(ticks_diff(now, sent))
-                            return answer
-                        wait = ticks_diff(now, sent) + 1000  # 6.14
                     if answer is not data:
                         answers[key] = data
                         grow = 1
-                    if timeout and ticks_diff(now, begun) >= timeout * 1000:
+                        if answer is None:
+                            wait = passed + 100
+                        else:
+                            code = answer & 255
+                            if code and tries == 1:
+                                head[1] &= 127  # what is refused does not exist: no DUP (6.14)
+                                tries = 0
+                            if code == _CONGESTION:
+                                wait = passed + 1000
+                            elif code and kind != _PUBACK or code > _INVALID_ID:
+                                raise MQTTException(0x80 if kind == _SUBACK else code)
+                            else:
+                                if tries == 1 and key > 255:
+                                    # Four round trips, or nearly so after a few (6.11)
+                                    self._rto = max(25, self._rto + 4 * passed >> 1)
+                                self._result = code if kind == _PUBACK else answer >> 8
+                                return
+                    if timeout and ticks_diff(ticks_ms(), begun) > timeout * 1000:
                         raise OSError(ETIMEDOUT)
-                    if ticks_diff(now, sent) >= wait:
+                    if passed >= wait:
                         break
                     yield
                 self._rto = min(self._rto * grow, 15000)
         finally:
             answers.pop(key, None)
+            if key < 256 and self._state == _HANDSHAKE:
+                self._state = _DOWN
 
-    # RFC 6298, as 6.11 wants it.
-    def _measure(self, rtt):
-        if not self._rtt:
-            self._rtt = rtt << 3
-            self._var = rtt << 1
-        else:
-            rtt -= self._rtt >> 3
-            self._rtt += rtt
-            self._var += abs(rtt) - (self._var >> 2)
-        self._rto = max(25, (self._rtt >> 3) + self._var)
-
-    def _send(self, head, data=b""):
-        if self._state != _CONNACK:
-            raise OSError(ENOTCONN)
-        self._tx.send(head, data)
-
-    def _new_id(self):
+    # The next MsgId.
+    def _id(self):
         self.pid = self.pid % 65535 + 1
         return self.pid
 
-    # Refuses what is too long before a byte is sent. 9 is what PUBLISH needs besides.
-    def _fits(self, topic, msg):
-        if len(topic) > self.MAX_FRAME - 9 or len(msg) > self.MAX_FRAME - 9:
-            raise ValueError("topic or message too long")
+    # What is too long is refused before a byte is sent; 9 bytes are for what a message has besides.
+    def _bytes(self, s):
+        if isinstance(s, str):
+            s = s.encode()
+        if len(s) > self.MAX_FRAME - 9:
+            raise ValueError("too long")
+        return s
 
-    # Another session: nothing of the last one counts. Ids are asked for again, because a gateway that
-    # has lost its memory may have given them to other topics.
-    def _new_session(self):
-        self._inbox = []
-        self._seen = None  # CRC of the last QoS 1 message that came
-        self._ack = None  # its PUBACK
-        self._ids = {}  # topic -> id, to publish
-        self._names = {}  # id -> topic, of what comes
+    # A topic and its id, whoever of the two ends named it.
+    def _learn(self, id, topic):
+        if len(self._topics) >= 2 * _TOPICS:
+            self._forget()
+        self._topics[id] = topic
+        self._topics[topic] = id
+
+    def _forget(self):
+        self._topics = {}
         for id, topic in self.predefined.items():
-            topic = _bytes(topic)
-            id |= _PREDEFINED
-            self._ids[topic] = id
-            self._ids[topic.decode()] = id
-            self._names[id] = topic
-        self._alive()
+            self._learn(id | _PREDEFINED, self._bytes(topic))
 
-    # The gateway has answered: both ways work.
-    def _alive(self):
-        self._pings = 0
-        self._due = ticks_add(ticks_ms(), self._idle())
-
-    # Two thirds of the keepalive, in ms.
-    def _idle(self):
-        return (self.keepalive or 90) * 667
-
-    def _remember(self, names, key, value):
-        if len(names) >= _NAMES and key not in names:
-            names.popitem()
-        names[key] = value
-
-    # Does everything that can be done without waiting.
+    # Does all that can be done without waiting.
     def _poll(self):
-        # The reader is taken away while it is in use: whoever interrupts this and polls too finds none and
-        # makes another. At worst a frame is lost, and sent again.
-        if self._state == 0:
+        if self._state:
+            self._link.poll()
+            self._deliver()
+            if self._state == _UP and ticks_diff(ticks_ms(), self._due) >= 0:
+                self._rest(self._pings + 1)
+                if self._pings > 3:
+                    self._lost()
+                self._link.send(b"\x16")
+        if not self._state:
             raise OSError(ENOTCONN)
-        rx = self._rx
-        self._rx = None
-        if rx is None:
-            rx = Reader(self.sock, self.MAX_FRAME)
-        rx.fill()
-        while 1:
-            message = rx.next()
-            if message is None:
-                break
-            self._receive(message)
-        self._rx = rx
-        self._deliver()
-        if self._state == 0:
-            raise OSError(ECONNRESET)
-        if self._state == _CONNACK and ticks_diff(ticks_ms(), self._due) >= 0:
-            if self._pings == 3:
-                self._lost()
-                raise OSError(ETIMEDOUT)
-            self._pings += 1
-            self._due = ticks_add(ticks_ms(), min(5000, self._idle()))
-            self._send(b"\x16")
 
-    # The session is gone. What the board has not acknowledged comes again in the next.
+    # The next PINGREQ is due after a third of the keepalive without any answer.
+    def _rest(self, count):
+        self._pings = count
+        self._due = ticks_add(ticks_ms(), (self.keepalive or 45) * 333)
+
+    # The session is gone. What is not acknowledged comes again in the next.
     def _lost(self):
-        self._state = 0
+        self._state = _DOWN
         self._inbox = []
 
-    # One message of the gateway. What is malformed or out of place is ignored (section 9).
+    # Handles a message. What is malformed or out of place is ignored (section 9).
     def _receive(self, m):
         kind = m[0]
         size = len(m)
-        want = _LENGTHS[kind] if kind < len(_LENGTHS) else 0
-        if size != want and not (
-            want and size > want and (kind == _PUBLISH or kind == _REGISTER or kind == _CONNACK and size == 3 and m[2] < 2)
-        ):
+        want = _LENGTHS[min(kind, 25)]
+        if not want or size < want or size > want and kind not in b"\x05\x0a\x0c":
             return
+        answers = self._answers
+        send = self._link.send
         if kind == _DISCONNECT:
-            if self._state == _DISCONNECT:
-                self._answers[kind] = 0
-            elif self._state == _CONNACK:
+            if kind in answers:
+                answers[kind] = 0
+            elif self._state == _UP:
                 self._lost()
-            elif _CONNACK in self._answers:
-                # The gateway has just come, and may not have heard CONNECT.
-                self._answers[_CONNACK] = None
+            elif _CONNACK in answers:
+                answers[_CONNACK] = None  # the gateway has just come: ask again soon
         elif kind == _WILLTOPICREQ:
-            self._tx.send(bytes((7, self.lw_qos << 5 | (_RETAIN if self.lw_retain else 0))), _bytes(self.lw_topic))
+            send(bytes((_WILLTOPIC, bool(self.lw_qos) << 5 | bool(self.lw_retain) << 4)), self.lw_topic)
         elif kind == _WILLMSGREQ:
-            self._tx.send(b"\x09", _bytes(self.lw_msg))
+            send(b"\x09", self.lw_msg)
         elif kind == _CONNACK:
-            if self._state == _CONNECT and kind in self._answers:
-                self._answers[kind] = m[1] | (m[2] << 8 if size == 3 else 0)
+            if kind in answers and size < 4 and (size < 3 or m[2] < 2):
+                answers[kind] = m[1] | (m[2] << 8 if size == 3 else 0)
                 if not m[1]:
-                    self._state = kind
-                    self._alive()
-        elif self._state != _CONNACK:
-            return  # of another session
+                    # Nothing of an earlier session counts. Ids are asked for again, because a gateway
+                    # without a memory may have given them to other topics.
+                    self._state = _UP
+                    self._seen = None  # CRC of the last QoS 1 message that came
+                    self._forget()
+                    self._rest(0)
+        elif self._state != _UP:
+            pass  # of another session
         elif kind == _PUBLISH:
-            self._receive_publish(m)
+            self._message(m)
         elif kind == _PINGREQ:
-            self._send(b"\x17")
+            send(b"\x17")
         elif kind == _REGISTER:
-            self._remember(self._names, m[1] << 8 | m[2], bytes(m[5:]))
-            self._send(b"\x0b" + bytes(m[1:5]) + b"\0")
-        else:
-            # An answer: TopicId, MsgId and ReturnCode, or some of them, and Flags before.
-            self._alive()
-            if kind == _PINGRESP:
-                return
-            if kind == _UNSUBACK:
-                topic_id = code = 0
-                id = m[1] << 8 | m[2]
-            else:
-                topic_id, id, code = unpack_from(">HHB", m, size - 5)
-            key = kind | id << 8
-            if key in self._answers:
-                # A topic that the board asked an id for may come under that id.
-                if topic_id and kind != _PUBACK:
-                    self._remember(self._names, topic_id, self._answers[key])
-                self._answers[key] = code | topic_id << 8
-            elif kind == _PUBACK and code == _INVALID_ID and not id:
-                # Which one of QoS 0 it was is not worth remembering.
-                self._ids = {}
+            self._learn(m[1] << 8 | m[2], bytes(m[5:]))
+            send(b"\x0b" + m[1:5] + b"\0")
+        elif kind != _SUBACK or not m[1] & 0x9F:
+            self._rest(0)
+            if size > 2:
+                # TopicId, MsgId, ReturnCode; or MsgId alone
+                id, msg_id, code = unpack_from(">HHB", m, size - 5) if size > 3 else (0, m[1] << 8 | m[2], 0)
+                key = kind | msg_id << 8
+                if key in answers:
+                    if id and kind != _PUBACK:
+                        self._learn(id, answers[key])
+                    answers[key] = code | id << 8
+                elif code == _INVALID_ID:
+                    self._forget()  # of QoS 0; which one is not worth knowing
 
-    def _receive_publish(self, m):
-        flags, topic_id, id = unpack_from(">BHH", m, 1)
-        form = flags & 3
-        if flags & 0x4C or form == 3:
+    def _message(self, m):
+        flags, id, msg_id = unpack_from(">BHH", m, 1)
+        kind = flags & 3
+        if flags & 0x4C or kind == 3:
             return
-        if not form and _PUBLISH | topic_id << 8 in self._answers:
-            self._answers[_PUBLISH | topic_id << 8] = int(bytes(m[6:])) << 8
+        topic = bytes(m[2:4]) if kind == 2 else self._topics.get(id | kind << 16)
+        data = bytes(m[6:])
+        if topic == _TIME and _PUBLISH in self._answers:
+            self._answers[_PUBLISH] = int(data) << 8
             return
-        topic = bytes(m[2:4]) if form == 2 else self._names.get(topic_id | form << 16)
-        ack = bytearray(b"\x0d") + m[2:6] + b"\0"
         qos1 = flags & _QOS1
-        full = len(self._inbox) >= _INBOX
-        if qos1:
-            crc = crc32(m[2:])
-            if crc == self._seen and flags & _DUP:
-                # It came before, and is acknowledged again; but not if it waits to be delivered.
-                if self._ack:
-                    self._send(self._ack)
+        crc = crc32(m[2:])
+        code = _CONGESTION
+        if not topic:
+            code = _INVALID_ID
+        elif qos1 and crc == self._seen and flags & _DUP:
+            # It came before. It is acknowledged again, unless it still waits to be delivered.
+            if not self._acked:
                 return
-        if not topic or full and qos1:
-            ack[5] = _CONGESTION if topic else _INVALID_ID
-            return self._send(ack)
-        if full:
+            code = 0
+        elif len(self._inbox) < _INBOX:
+            self._op = 0x30 | (flags & 0x30) >> 4
+            ack = None
+            if qos1:
+                self._seen = crc
+                self._acked = False
+                ack = b"\x0d" + m[2:6] + b"\0"
+            self._inbox.append((topic, data, ack))
             return
-        self._got = 0x30 | qos1 >> 4 | (1 if flags & _RETAIN else 0)
-        self._inbox.append((topic, bytes(m[6:]), ack if qos1 else None))
-        if qos1:
-            self._seen = crc
-            self._ack = None
+        if qos1 or code == _INVALID_ID:
+            self._link.send(b"\x0d" + m[2:6] + bytes((code,)))
 
-    # Has messages delivered; PUBACK says that the callback was called. While a callback runs, what comes
-    # waits for its end, so that a callback that publishes is not called inside itself.
+    # Delivers what has come, and acknowledges it: PUBACK says that the callback was called. While one
+    # runs, what comes waits, so that a callback that publishes is not called inside itself.
     def _deliver(self):
-        if self._delivering:
-            return
-        self._delivering = True
-        try:
-            while self._inbox and self.cb:
-                inbox = self._inbox
-                topic, msg, ack = inbox[0]
-                try:
-                    self.cb(topic, msg)
-                finally:
-                    if inbox is self._inbox:
-                        inbox.pop(0)
-                        if ack:
-                            self._ack = ack
-                            self._send(ack)
-        finally:
-            self._delivering = False
+        while self._inbox and self.cb and not self._busy:
+            inbox = self._inbox
+            topic, msg, ack = inbox[0]
+            self._busy = True
+            try:
+                self.cb(topic, msg)
+            finally:
+                self._busy = False
+                if inbox is self._inbox:
+                    inbox.pop(0)
+                    if ack:
+                        self._acked = True
+                        self._link.send(ack)
