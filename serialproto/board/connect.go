@@ -117,8 +117,11 @@ func (b *Board) connected(now time.Time, p *mqttsn.Packet) {
 	if b.cfg.CleanSession {
 		b.recent = recent{}
 	}
-	b.event(Event{Kind: Connected, HasSession: p.HasSession, SessionPresent: p.SessionPresent})
-	b.resumeRequests(p.SessionPresent && !b.cfg.CleanSession)
+	// If it was not asked for, it is the answer to a CONNECT before a reset.
+	has := p.HasSession && b.cfg.AskSession
+	present := has && p.SessionPresent
+	b.event(Event{Kind: Connected, HasSession: has, SessionPresent: present})
+	b.resumeRequests(present && !b.cfg.CleanSession)
 	b.resumeQueue()
 }
 

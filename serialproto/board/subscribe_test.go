@@ -183,6 +183,20 @@ func TestSubscribesAgain(t *testing.T) {
 	}
 }
 
+// A CONNACK that says more than it was asked is the answer to a CONNECT of a program
+// that ran on this board before. Whether that one had a session is not the question.
+func TestSubscribesInSpiteOfAnEarlierAnswer(t *testing.T) {
+	s := newScript(t, Config{})
+	s.subscribe("a/b", 1)
+	s.start()
+	s.take("CONNECT", mqttsn.Connect)
+	s.gateway(mqttsn.Packet{Type: mqttsn.ConnAck, HasSession: true, SessionPresent: true})
+	if e := s.wantEvent("connected", Connected); e.HasSession || e.SessionPresent {
+		t.Errorf("nobody asked, and it is said that a session was present: %+v", e)
+	}
+	s.take("what was subscribed to", mqttsn.Subscribe)
+}
+
 func TestSubscribeRefuses(t *testing.T) {
 	s := newScript(t, Config{})
 	for _, filter := range []string{"", "a/#/b", "a+", "a/b#", "#/", "a\x00"} {
