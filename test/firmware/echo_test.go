@@ -16,6 +16,7 @@ var machines = []string{"rv32imc", "avr"}
 func TestEcho(t *testing.T) {
 	for _, target := range machines {
 		t.Run(target, func(t *testing.T) {
+			turn(t, target)
 			master, slave, err := cable.OpenPTY()
 			if err != nil {
 				t.Fatal(err)

@@ -27,6 +27,19 @@ var emulators = map[string][]string{
 	},
 }
 
+// busy is held by the test that has the ATmega2560: it polls, and takes a core of the host, so there is one at a time.
+var busy sync.Mutex
+
+// turn makes a test run beside others, but for those of a machine that polls.
+func turn(t *testing.T, target string) {
+	t.Helper()
+	t.Parallel()
+	if target == "avr" {
+		busy.Lock()
+		t.Cleanup(busy.Unlock)
+	}
+}
+
 // machine is a QEMU that runs a firmware. Its methods belong to the test's goroutine.
 type machine struct {
 	t       testing.TB
