@@ -66,7 +66,7 @@ func find(t *testing.T, name, debian string) string {
 				return filepath.Join(dir, name)
 			}
 		}
-		t.Fatalf("%s is not there: apt-get install %s, or test/package/install-packages", name, debian)
+		t.Fatalf("%s is not there: apt-get install %s", name, debian)
 	}
 	return path
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,11 +41,14 @@ func changelog(version string, now time.Time, text string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if len(entries) > 0 && len(entries[0].changes) == 0 {
+	if len(entries) == 0 {
+		return "", errors.New("the changelog holds no version")
+	}
+	if len(entries[0].changes) == 0 {
 		entries = entries[1:] // nothing is unreleased
 	}
 	if len(entries) == 0 || entries[0].version != version {
-		return "", fmt.Errorf("the changelog does not begin with what is unreleased, nor with version %s", version)
+		entries = slices.Insert(entries, 0, entry{version, now, []string{"Nothing that a user notices."}})
 	}
 	var b strings.Builder
 	for i, e := range entries {

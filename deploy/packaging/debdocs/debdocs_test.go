@@ -48,14 +48,17 @@ umqttd (0.1.0) stable; urgency=medium
 	}
 }
 
-// TestChangelogOfARelease has nothing unreleased, and must have what is released.
+// TestChangelogOfARelease has nothing unreleased, nor has what comes right after it.
 func TestChangelogOfARelease(t *testing.T) {
 	const changes = "# Changes\n\n## Unreleased\n\n## 0.1.0 - 2026-10-01\n\n* The first.\n"
 	if got, err := changelog("0.1.0", day, changes); err != nil || !strings.HasPrefix(got, "umqttd (0.1.0)") {
 		t.Errorf("got %q, %v", got, err)
 	}
-	if got, err := changelog("0.2.0", day, changes); err == nil {
-		t.Errorf("version 0.2.0 has no changes, but this changelog: %s", got)
+	if got, err := changelog("0.1.0+1.gabc", day, changes); err != nil || !strings.HasPrefix(got, "umqttd (0.1.0+1.gabc)") || !strings.Contains(got, "\numqttd (0.1.0)") {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if got, err := changelog("0.1.0", day, "# Changes\n"); err == nil {
+		t.Errorf("a changelog without versions became %q", got)
 	}
 	if got, err := changelog("0.1.0", day, "## 0.1.0 - 2026-13-01\n\n* x\n"); err == nil {
 		t.Errorf("a month 13 is accepted: %s", got)
