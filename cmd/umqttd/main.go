@@ -5,6 +5,7 @@
 //	umqttd ports    list serial ports
 //	umqttd monitor  show what passes a port
 //	umqttd outbox   list what waits for the broker
+//	umqttd doctor   look for what is wrong, and say what to do
 //	umqttd sim      be a board
 //	umqttd demo     show everything at work, with nothing else installed
 //	umqttd version  say which umqttd this is
@@ -70,7 +71,7 @@ func newRoot() *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
-	root.AddCommand(newRun(), newCheck(), newPorts(), newMonitor(), newOutbox(), newSim(), newDemo(), newVersion())
+	root.AddCommand(newRun(), newCheck(), newPorts(), newMonitor(), newOutbox(), newDoctor(), newSim(), newDemo(), newVersion())
 	root.SetHelpCommand(newHelp())
 	strictCompletion(root)
 	return root

@@ -107,6 +107,11 @@ func (e exam) problem(check, text, fix string) {
 	e.d.Report(Finding{About: e.about, Check: check, Level: Problem, Text: text, Fix: fix})
 }
 
+// NoConfiguration reports that there is none where it is looked for.
+func (d *Doctor) NoConfiguration(file string) {
+	exam{d, "configuration " + file}.warn("file", "there is none", "write one (docs/configuration.md, configs/umqttd.yaml), or name it with --config; umqttd ports lists what is plugged in")
+}
+
 // Configuration reports the faults of a configuration that was refused, or that it is good.
 func (d *Doctor) Configuration(file string, warnings []config.Warning, err error) {
 	e := exam{d, "configuration " + file}

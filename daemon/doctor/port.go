@@ -24,10 +24,9 @@ func (d *Doctor) Port(ctx context.Context, name string, spec port.Spec) {
 		e.ok("kind", "boards come by network; nothing to look at here")
 		return
 	}
-	path := spec.Path
 	if spec.Kind() == port.KindTTY {
-		var ok bool
-		if path, ok = e.there(spec); !ok {
+		path, ok := e.there(spec)
+		if !ok {
 			return
 		}
 		permitted, free := e.permission(path), e.free(path, name)
@@ -118,7 +117,8 @@ func (e exam) free(path, name string) bool {
 		e.ok("holder", "nobody has locked it; it is a pseudo-terminal, whose other end keeps it open")
 		return true
 	}
-	for _, h := range f.Holders(path) {
+	if holders := f.Holders(path); len(holders) > 0 {
+		h := holders[0]
 		fix := "stop it: two readers of one port get half of the bytes each"
 		switch {
 		case strings.HasSuffix(h.Name, "getty"):

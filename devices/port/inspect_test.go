@@ -1,4 +1,4 @@
-package port_test
+package port
 
 import (
 	"fmt"
@@ -10,15 +10,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/umqttd/umqttd/devices/port"
 	"github.com/umqttd/umqttd/devices/port/porttest"
 )
 
 // TestSettings holds that what is read back is what umqttd sets, and that a difference shows.
 func TestSettings(t *testing.T) {
 	_, path := porttest.NewPTY(t)
-	var opener port.Opener
-	tty, err := opener.OpenTTY(t.Context(), path, port.Spec{Path: path, Baud: 74880})
+	var opener Opener
+	tty, err := opener.OpenTTY(t.Context(), path, Spec{Path: path, Baud: 74880})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +26,7 @@ func TestSettings(t *testing.T) {
 		_ = opener.Wait(t.Context())
 	}()
 	got, err := tty.Settings()
-	if want := (port.Settings{Baud: 74880, DataBits: 8, Parity: 'N', StopBits: 1, FlowControl: "none", Raw: true}); err != nil || got != want {
+	if want := (Settings{Baud: 74880, DataBits: 8, Parity: 'N', StopBits: 1, FlowControl: "none", Raw: true}); err != nil || got != want {
 		t.Errorf("settings %+v, %v; want %+v", got, err, want)
 	}
 	if got.String() != "74880 8N1, flow control none" {
@@ -66,7 +65,7 @@ func TestLocker(t *testing.T) {
 		t.Fatal(err)
 	}
 	st := info.Sys().(*syscall.Stat_t)
-	f := port.Finder{Proc: filepath.Join(dir, "proc")}
+	f := Finder{Proc: filepath.Join(dir, "proc")}
 	if h, locked := f.Locker(node); locked {
 		t.Errorf("locked by %v without /proc/locks", h)
 	}
@@ -85,7 +84,7 @@ func TestLocker(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if h, locked := f.Locker(node); !locked || h != (port.Holder{PID: 4711, Name: "umqttd"}) {
+	if h, locked := f.Locker(node); !locked || h != (Holder{PID: 4711, Name: "umqttd"}) {
 		t.Errorf("locked by %v, %v; want umqttd with pid 4711", h, locked)
 	}
 	// The kernel's own list, and a lock of our own: that does not count.
@@ -97,7 +96,7 @@ func TestLocker(t *testing.T) {
 	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
-	if h, locked := (port.Finder{}).Locker(node); locked {
+	if h, locked := (Finder{}).Locker(node); locked {
 		t.Errorf("locked by %v, and that is this process", h)
 	}
 }
