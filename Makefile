@@ -11,6 +11,9 @@ BENCH    ?= .
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI         := .tools/golangci-lint-$(GOLANGCI_VERSION)
 
+NFPM_VERSION := v2.43.0
+NFPM         := .tools/nfpm-$(NFPM_VERSION)
+
 # A release is a tag; between two of them the version says how far from the last.
 VERSION  ?= $(shell git describe --tags --always --dirty --match 'v*' 2>/dev/null || echo unknown)
 REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
@@ -95,6 +98,20 @@ mpy: ## compile the MicroPython client to bin/micropython
 	@test/micropython/install
 	rm -rf bin/micropython
 	node test/micropython/interpreter/compile.mjs bin/micropython/umqtt_serial clients/micropython/umqtt_serial
+
+.PHONY: deb
+deb: $(NFPM) ## build bin/umqttd_VERSION_ARCH.deb for amd64, arm64 and armhf
+	NFPM='$(NFPM)' VERSION='$(VERSION)' REVISION='$(REVISION)' deploy/packaging/build
+
+$(NFPM):
+	@mkdir -p .tools
+	GOBIN='$(CURDIR)/.tools' $(GO) install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM_VERSION)
+	@mv .tools/nfpm $@
+
+# Not part of make test until the board libraries are finished.
+.PHONY: boards
+boards: packages ## test the unfinished board libraries, MicroPython and C
+	CGO_ENABLED=1 $(GO) test -race -tags boards -timeout 10m $(TESTFLAGS) ./test/micropython ./test/cclient
 
 .PHONY: generate
 generate: ## write generated files anew; tests hold them equal to the code

@@ -1,3 +1,5 @@
+//go:build boards
+
 package micropython
 
 import (
@@ -179,7 +181,7 @@ func TestNoise(t *testing.T) {
 				s.splice.Pace([]int{115200, 921600, 460800}[i])
 				s.splice.Delay(time.Millisecond, 2*time.Millisecond)
 				s.splice.Buffer(256)
-				noise := cable.Noise{Drop: 8e-4, Flip: 8e-4, Insert: 4e-4}
+				noise := cable.Noise{Drop: 6e-4, Flip: 6e-4, Insert: 3e-4}
 				s.splice.Disturb(noise, noise)
 				end := time.Now().Add(*stormFor)
 				for s.given < *stormMessages || time.Now().Before(end) {
