@@ -43,6 +43,7 @@ type storm struct {
 	acked    int // of them
 	reboots  int
 	off      bool // the board is, on purpose
+	ready    bool // it has connected and subscribed
 	history  []string
 }
 
@@ -68,12 +69,11 @@ func newStorm(t *testing.T, version, flavour string, s setup) *storm {
 func (s *storm) boot() {
 	s.t.Helper()
 	s.node = s.rig.board("storm.py", interpreter.Config{Mode: interpreter.Step}, s.flavour, "m5", strconv.Itoa(s.acked))
-	s.read, s.off = 0, false
+	s.read, s.off, s.ready = 0, false, false
 	if s.given > s.acked {
 		s.node.Say("%d", s.given)
 	}
-	connected := patience.Within(3*patience.Limit, func() bool { s.take(); return s.read > 0 })
-	if !connected {
+	if !patience.Within(3*patience.Limit, func() bool { s.take(); return s.ready }) {
 		s.t.Fatal("the board does not connect")
 	}
 }
@@ -115,6 +115,10 @@ func (s *storm) take() {
 			if !s.down.Arrive(witness.Message{Topic: topic, Payload: payload}) {
 				s.t.Errorf("the board was given %q on %s", payload, topic)
 			}
+		case "Traceback":
+			s.t.Fatalf("an exception in a handler; the board said, at last:\n%s", strings.Join(s.node.LinesFrom(max(0, s.read-5)), "\n"))
+		case "ready":
+			s.ready = true
 		case "lost":
 			s.did("the board says: " + line)
 		}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -265,6 +266,30 @@ func TestCompile(t *testing.T) {
 		}
 		if b.Status(patience.Limit) != 1 || !strings.Contains(b.Stderr(), `File "compiled/__init__.py", line 2, in f`) {
 			t.Errorf("stderr: %s", b.Stderr())
+		}
+	})
+}
+
+// TestNoLitter holds that waiting for a UART leaves next to nothing on the heap: in one call of loop() nothing is collected.
+func TestNoLitter(t *testing.T) {
+	everyVersion(t, func(t *testing.T, version string) {
+		_, path := pty(t)
+		b := Start(t, Config{Version: version, UARTs: map[int]string{1: path}, Program: program(t, `
+import gc, host, time
+from machine import UART
+u = UART(1)
+buf = bytearray(9)
+before = gc.mem_alloc()
+for _ in range(200):
+    u.any()
+    u.readinto(buf)
+    u.write(buf)
+    host.take()
+    time.sleep_ms(0)
+host.say("litter %d" % (gc.mem_alloc() - before))
+`)})
+		if n, err := strconv.Atoi(b.Wait("litter")); err != nil || n > 100 {
+			t.Errorf("200 rounds have left %d bytes: %v", n, err)
 		}
 	})
 }

@@ -1,12 +1,13 @@
 # What a program of a board finds in module machine, as far as the tests need it. The lines of UARTs are ptys, which know no baud rate.
+# The functions are bound once: each look at a module of JavaScript leaves an object behind, on the heap.
 import io
-import _host
 from uctypes import addressof
+from _host import any as _any, open as _open, read as _read, write as _write
 
 
 class UART(io.IOBase):
     def __init__(self, id, baudrate=115200, bits=8, parity=None, stop=1, tx=None, rx=None, txbuf=256, rxbuf=256, timeout=0, timeout_char=2, **others):
-        if not _host.open(id, rxbuf):
+        if not _open(id, rxbuf):
             raise ValueError("UART(%d) does not exist" % id)
         self.id = id
         self.init(baudrate, timeout=timeout, timeout_char=timeout_char)
@@ -19,12 +20,12 @@ class UART(io.IOBase):
         pass
 
     def any(self):
-        return _host.any(self.id)
+        return _any(self.id)
 
     def readinto(self, buf, n=-1):
         if n < 0 or n > len(buf):
             n = len(buf)
-        return _host.read(self.id, addressof(buf), n, self.timeout, self.timeout_char) or None if n else 0
+        return _read(self.id, addressof(buf), n, self.timeout, self.timeout_char) or None if n else 0
 
     def read(self, n=-1):
         if n >= 0:
@@ -53,7 +54,7 @@ class UART(io.IOBase):
         if n < 0 or n > len(buf):
             n = len(buf)
         if n:
-            _host.write(self.id, addressof(buf), n)
+            _write(self.id, addressof(buf), n)
         return n
 
     def flush(self):
