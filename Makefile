@@ -111,7 +111,7 @@ $(NFPM):
 # Not part of make test until the board libraries are finished.
 .PHONY: boards
 boards: packages ## test the unfinished board libraries, MicroPython and C
-	CGO_ENABLED=1 $(GO) test -race -tags boards -timeout 10m $(TESTFLAGS) ./test/micropython ./test/cclient
+	CGO_ENABLED=1 $(GO) test -race -tags boards -timeout 10m $(TESTFLAGS) ./test/micropython/... ./test/cclient
 
 .PHONY: generate
 generate: ## write generated files anew; tests hold them equal to the code

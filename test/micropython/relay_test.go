@@ -3,13 +3,18 @@
 package micropython
 
 import (
+	"errors"
 	"net"
 	"os"
 	"sync"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/umqttd/umqttd/test/cable"
 	"github.com/umqttd/umqttd/test/micropython/interpreter"
+	"github.com/umqttd/umqttd/test/patience"
 )
 
 // relay is a modem between the pty of a board and the broker: bytes are bytes, both ways. The board dials and hangs up by what it says to the test.
@@ -20,6 +25,8 @@ type relay struct {
 	slave   *os.File // kept open, for the terminal's settings
 	board   *interpreter.Board
 	ended   sync.WaitGroup
+	paused  chan struct{} // up has carried all that it has read
+	resume  chan struct{}
 
 	mu   sync.Mutex
 	conn net.Conn // nil: nobody is connected
@@ -32,7 +39,7 @@ func newRelay(t *testing.T, address string) *relay {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &relay{t: t, address: address, master: master, slave: slave}
+	r := &relay{t: t, address: address, master: master, slave: slave, paused: make(chan struct{}), resume: make(chan struct{})}
 	r.ended.Go(r.up)
 	t.Cleanup(func() {
 		r.hangUp()
@@ -48,6 +55,11 @@ func (r *relay) up() {
 	buf := make([]byte, 4096)
 	for {
 		n, err := r.master.Read(buf)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			r.paused <- struct{}{}
+			<-r.resume
+			continue
+		}
 		if err != nil {
 			return
 		}
@@ -96,8 +108,21 @@ func (r *relay) dial() bool {
 	return true
 }
 
+// flush waits until all that the board has written is with the broker: else it would be the beginning of what the next connection carries.
+func (r *relay) flush() {
+	patience.Wait(r.t, "what the board wrote is read", func() bool {
+		n, err := unix.IoctlGetInt(int(r.slave.Fd()), unix.TIOCOUTQ)
+		return err == nil && n == 0
+	})
+	_ = r.master.SetReadDeadline(time.Now())
+	<-r.paused
+	_ = r.master.SetReadDeadline(time.Time{})
+	r.resume <- struct{}{}
+}
+
 // hangUp ends the connection, if there is one.
 func (r *relay) hangUp() {
+	r.flush()
 	r.mu.Lock()
 	conn := r.conn
 	r.conn = nil
