@@ -10,6 +10,7 @@ import (
 
 	"github.com/umqttd/umqttd/daemon/change"
 	"github.com/umqttd/umqttd/daemon/config"
+	"github.com/umqttd/umqttd/daemon/homeassistant"
 	"github.com/umqttd/umqttd/daemon/logs"
 )
 
@@ -133,6 +134,8 @@ func (t *transition) reserve() error {
 
 // use lets those that run for ever go on with what is new.
 func (t *transition) use() {
+	// A session that ends takes back what is announced no more: there may be no other.
+	t.own.Announce(homeassistant.Announcements(t.after.cfg, t.opts.Version))
 	if t.plan.Own != nil {
 		t.own.Use(t.session)
 	}

@@ -36,6 +36,9 @@ type Own struct {
 	gone    map[string]bool // devices whose status is to be removed from the broker
 	token   uint64
 	loose   map[uint64]loose // by token
+
+	announced *Announcements
+	withdrawn map[string]bool // topics of what is announced no more, until the broker is told
 }
 
 // OwnSession is one MQTT session for an Own to use.
@@ -43,6 +46,9 @@ type OwnSession struct {
 	name   string // of the gateway
 	client *mqttcore.Client
 	up     bool // the broker is connected; guarded by Own.mu
+
+	base  mqttcore.Config
+	looks looks // for announcements; guarded by Own.mu
 }
 
 // loose is a message that a board sent with QoS -1, on its way to the broker.
@@ -65,6 +71,7 @@ func NewOwn(name string, base mqttcore.Config, names []string, m *metrics.Metric
 	o := &Own{
 		metrics: m, log: log, ready: make(chan struct{}), changed: make(chan struct{}),
 		online: make(map[string]bool, len(names)), gone: make(map[string]bool), loose: make(map[uint64]loose),
+		withdrawn: make(map[string]bool),
 	}
 	o.SpeakFor(names)
 	if name == "" {
@@ -80,11 +87,13 @@ func NewOwn(name string, base mqttcore.Config, names []string, m *metrics.Metric
 
 // Session prepares a session of the gateway under that name. Nothing uses it before Use.
 func (o *Own) Session(name string, base mqttcore.Config) (*OwnSession, error) {
-	s := &OwnSession{name: name}
+	s := &OwnSession{name: name, base: base, looks: looks{asked: make(map[string]bool)}}
 	base.ClientID, base.CleanSession = name, true
 	base.Will = &mqttcore.Message{Topic: s.topic(""), Payload: []byte(offline), QoS: 1, Retain: true}
 	base.OnState = func(st mqttcore.State) { o.stateChanged(s, st) }
 	base.OnPublished = o.published
+	base.OnMessage = func(m mqttcore.Delivery) { o.heard(s, m) }
+	base.OnSubscribed = func(c mqttcore.SubCompletion) { o.listened(s, c) }
 	c, err := mqttcore.New(base)
 	if err != nil {
 		return nil, err
@@ -97,6 +106,10 @@ func (o *Own) Session(name string, base mqttcore.Config) (*OwnSession, error) {
 func (o *Own) Use(s *OwnSession) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.use(s)
+}
+
+func (o *Own) use(s *OwnSession) {
 	o.session = s
 	close(o.changed)
 	o.changed = make(chan struct{})
@@ -213,6 +226,9 @@ func (o *Own) stateChanged(s *OwnSession, st mqttcore.State) {
 	s.up = up
 	if !up {
 		o.metrics.GatewayConnected.Set(0)
+		if was {
+			o.unanswered(s)
+		}
 		if st.Err != nil && (was || st.Attempt == 1) {
 			o.log.Warn("gateway's own session is down, boards are not affected", "err", st.Err)
 		}
@@ -228,6 +244,9 @@ func (o *Own) stateChanged(s *OwnSession, st mqttcore.State) {
 		o.say(device, on)
 	}
 	o.remove()
+	o.withdraw()
+	o.announce(nil)
+	o.listen(s)
 }
 
 // say publishes the status of one device. Call it with the lock held.

@@ -43,9 +43,10 @@ const (
 
 // A Device is what happens to one device of the new configuration.
 type Device struct {
-	Name   string
-	Action Action
-	Keys   []string // that differ, as configuration.md has them; none for Add
+	Name      string
+	Action    Action
+	Keys      []string // that differ, as configuration.md has them; none for Add
+	Announced bool     // anew to Home Assistant, of which the device notices nothing
 }
 
 // A Plan is what leads from one configuration to another. Lists of keys hold those that
@@ -119,6 +120,10 @@ func deviceBetween(before, after *config.Config, d *config.Device) Device {
 			change.note(Adjust, k.name)
 		}
 	}
+	for _, name := range discoveryKeys.differing(was, d) {
+		change.note(Keep, name)
+		change.Announced = true
+	}
 	for _, name := range outboxKeys.differing(before, after) {
 		change.note(Restart, name)
 	}
@@ -146,6 +151,17 @@ func (p *Plan) Of(a Action) []string {
 	var names []string
 	for _, d := range p.Devices {
 		if d.Action == a {
+			names = append(names, d.Name)
+		}
+	}
+	return names
+}
+
+// announced returns the names of the devices that Home Assistant is told of anew.
+func (p *Plan) announced() []string {
+	var names []string
+	for _, d := range p.Devices {
+		if d.Announced {
 			names = append(names, d.Name)
 		}
 	}
@@ -183,6 +199,7 @@ func (p *Plan) String() string {
 	say("added", p.Of(Add))
 	say("restarted", p.Of(Restart))
 	say("adjusted", p.Of(Adjust))
+	say("announced", p.announced())
 	if global := slices.Concat(p.Own, p.HTTP, p.Log, p.Nodes); global != nil {
 		slices.Sort(global)
 		say("changed", slices.Compact(global))

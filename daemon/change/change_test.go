@@ -74,6 +74,10 @@ func TestBetween(t *testing.T) {
 			"limits and speed", func(c *config.Config) { c.Devices[0].Limits.MaxPayload, c.Devices[0].Port.Baud = 9, 9600 },
 			"restarted a", "devices[].baud devices[].limits.max_payload",
 		},
+		{
+			"what Home Assistant is told", func(c *config.Config) { c.Devices[0].HomeAssistant.Device.Name = "A" },
+			"announced a", "devices[].homeassistant.device.name",
+		},
 		{"console", func(c *config.Config) { c.Devices[1].Console.Topic = "t" }, "adjusted b", "devices[].console.topic"},
 		{"a broker of its own", func(c *config.Config) { c.Devices[0].Broker.Username = "x" }, "restarted a", "devices[].broker.username"},
 		{
@@ -202,7 +206,9 @@ func disturb(t *testing.T, v reflect.Value) {
 	case reflect.Slice:
 		v.Set(reflect.Append(v, reflect.ValueOf("x")))
 	case reflect.Map:
-		v.Set(reflect.ValueOf(map[uint16]string{1: "x"}))
+		more := reflect.MakeMap(v.Type())
+		more.SetMapIndex(reflect.Zero(v.Type().Key()), reflect.Zero(v.Type().Elem()))
+		v.Set(more)
 	default:
 		t.Fatalf("a %s; teach this test to change one", v.Type())
 	}

@@ -28,7 +28,8 @@ func effects() map[string]string {
 	note("in place", namesOf(nodeKeys)...)
 	note("refused", namesOf(embeddedKeys)...)
 	note("device comes and goes", "devices[].name", "devices_dir")
-	note("later", "devices[].nodes", "devices[].homeassistant") // which must be empty
+	note("announced anew", namesOf(discoveryKeys)...)
+	note("later", "devices[].nodes") // which must be empty
 	return all
 }
 

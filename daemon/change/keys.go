@@ -126,3 +126,20 @@ var adjustKeys = keys[config.Device]{
 	{"devices[].console.log", func(d *config.Device) any { return d.Console.NoLog }},
 	{"devices[].console.topic", func(d *config.Device) any { return d.Console.Topic }},
 }
+
+// discoveryKeys are not of the device that runs, but of the gateway's own session, which
+// announces it.
+var discoveryKeys = append(keys[config.Device]{
+	{"devices[].homeassistant.prefix", func(d *config.Device) any { return d.HomeAssistant.Prefix }},
+	{"devices[].homeassistant.entities", func(d *config.Device) any { return none(d.HomeAssistant.Entities) }},
+}, within("devices[].homeassistant.device.", func(d *config.Device) *config.HomeAssistantDevice { return &d.HomeAssistant.Device }, keys[config.HomeAssistantDevice]{
+	{"name", func(d *config.HomeAssistantDevice) any { return d.Name }},
+	{"manufacturer", func(d *config.HomeAssistantDevice) any { return d.Manufacturer }},
+	{"model", func(d *config.HomeAssistantDevice) any { return d.Model }},
+	{"model_id", func(d *config.HomeAssistantDevice) any { return d.ModelID }},
+	{"hw_version", func(d *config.HomeAssistantDevice) any { return d.HWVersion }},
+	{"sw_version", func(d *config.HomeAssistantDevice) any { return d.SWVersion }},
+	{"serial_number", func(d *config.HomeAssistantDevice) any { return d.SerialNumber }},
+	{"suggested_area", func(d *config.HomeAssistantDevice) any { return d.SuggestedArea }},
+	{"configuration_url", func(d *config.HomeAssistantDevice) any { return d.ConfigurationURL }},
+})...)

@@ -145,6 +145,7 @@ func (d *decoder) checkDevice(c *Config, dev *Device) {
 	if dev.ClientID != "" && dev.ClientID == c.Gateway {
 		d.fault(d.at(&dev.ClientID), "is the client id of the gateway's own session", "write another, or another gateway:")
 	}
+	d.checkHomeAssistant(c, dev)
 }
 
 // checkUnique refuses two devices with the same name, port or client id.

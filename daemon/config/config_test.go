@@ -8,6 +8,9 @@ import (
 	"github.com/umqttd/umqttd/devices/port"
 )
 
+// silent is a device of which Home Assistant is told nothing.
+var silent = HomeAssistant{Prefix: DefaultDiscoveryPrefix}
+
 // The defaults that the comments of the fields state.
 func TestDefaults(t *testing.T) {
 	broker := Broker{
@@ -23,8 +26,8 @@ func TestDefaults(t *testing.T) {
 		Gateway:        hostName(),
 		MaxNodes:       10000,
 		Devices: []Device{
-			{Name: "a", Port: port.Spec{Path: "/dev/a", Baud: 115200, Reset: port.ResetNever}, RxBuffer: 240, MaxFrame: 2048, Broker: broker},
-			{Name: "b", Port: port.Spec{Path: "tcp://h:23", Reset: port.ResetNever}, RxBuffer: 240, MaxFrame: 2048, Broker: broker},
+			{Name: "a", Port: port.Spec{Path: "/dev/a", Baud: 115200, Reset: port.ResetNever}, RxBuffer: 240, MaxFrame: 2048, Broker: broker, HomeAssistant: silent},
+			{Name: "b", Port: port.Spec{Path: "tcp://h:23", Reset: port.ResetNever}, RxBuffer: 240, MaxFrame: 2048, Broker: broker, HomeAssistant: silent},
 		},
 	}
 	byHand := Config{Devices: []Device{{Name: "a", Port: port.Spec{Path: "/dev/a"}}, {Name: "b", Port: port.Spec{Path: "tcp://h:23"}}}}

@@ -50,6 +50,9 @@ type Device struct {
 
 	// Console says where text between the frames goes.
 	Console Console
+
+	// HomeAssistant says what Home Assistant is told of the device.
+	HomeAssistant HomeAssistant
 }
 
 // Allow holds topic filters. A nil list allows everything, an empty one nothing.
@@ -82,6 +85,7 @@ func (d *Device) setDefaults(main Broker) {
 	d.Port = d.Port.WithDefaults()
 	setDefault(&d.RxBuffer, 240)
 	setDefault(&d.MaxFrame, 2048)
+	setDefault(&d.HomeAssistant.Prefix, DefaultDiscoveryPrefix)
 	if d.Broker.URL == "" {
 		d.Broker = main
 	}
@@ -127,11 +131,11 @@ func deviceSection(dev *Device) section {
 			{"client_id", text{field: &dev.ClientID, check: checkClientID}, "Client id of the session; default what the board says."},
 			{"broker", brokerSection(&dev.Broker), "Any key of broker, for this device only."},
 			{"topics", topicIDs{&dev.Topics}, "Predefined topic ids, 1 to 65534."},
-			{"allow", section{field: &dev.Allow, keys: allowKeys(&dev.Allow), strict: true}, "Topic filters that bound what the device may do; default everything."},
+			{"allow", section{field: &dev.Allow, keys: allowKeys(&dev.Allow), extra: map[string]any{"minProperties": 1}, strict: true, some: "publish: or subscribe: under it, [] for nothing, or remove allow: to allow everything"}, "Topic filters that bound what the device may do; default everything."},
 			{"limits", section{field: &dev.Limits, keys: limitKeys(&dev.Limits)}, "How much the device may send."},
 			{"console", section{field: &dev.Console, keys: consoleKeys(&dev.Console)}, "Where text between the frames goes."},
-			{"nodes", future{list: true}, "Comes with a later version."},
-			{"homeassistant", future{}, "Comes with a later version."},
+			{"nodes", future{}, "Comes with a later version."},
+			{"homeassistant", homeAssistantSection(&dev.HomeAssistant), "What Home Assistant is told by MQTT discovery; default nothing."},
 		},
 		extra: map[string]any{
 			"required": []string{"name"},

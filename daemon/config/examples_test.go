@@ -128,6 +128,23 @@ func TestTLSExample(t *testing.T) {
 	}
 }
 
+// home-assistant.yaml has one entity of each platform, and Load has nothing to say.
+func TestHomeAssistantExample(t *testing.T) {
+	c, warnings, err := Load(folder(t, map[string]string{"umqttd.yaml": read(t, examples+"home-assistant.yaml")}), noEnv)
+	if err != nil || len(warnings) > 0 {
+		t.Fatal(err, warnings)
+	}
+	shown := make(map[string]bool)
+	for _, e := range c.Devices[0].HomeAssistant.Entities {
+		shown[e.Platform] = true
+	}
+	for name := range platforms {
+		if !shown[name] {
+			t.Errorf("%s is not shown", name)
+		}
+	}
+}
+
 func TestDemoExample(t *testing.T) {
 	if string(configs.Demo) != read(t, examples+"demo.yaml") {
 		t.Error("configs.Demo is another file")

@@ -105,24 +105,15 @@ func (v topicIDs) schema() map[string]any {
 }
 
 // A future is a key whose meaning comes with a later version. It may stand there
-// empty, so that one file serves both.
-type future struct {
-	list bool
-}
+// as an empty list, so that one file serves both.
+type future struct{}
 
 func (v future) decode(d *decoder, at place, n *yaml.Node) {
-	kind := yaml.MappingNode
-	if v.list {
-		kind = yaml.SequenceNode
-	}
-	if !isNull(n) && (n.Kind != kind || len(n.Content) > 0) {
+	if !isNull(n) && (n.Kind != yaml.SequenceNode || len(n.Content) > 0) {
 		d.fault(at, "is not supported by this version", "remove it")
 	}
 }
 
 func (v future) schema() map[string]any {
-	if v.list {
-		return map[string]any{"type": []string{"array", "null"}, "maxItems": 0}
-	}
-	return map[string]any{"type": []string{"object", "null"}, "maxProperties": 0}
+	return map[string]any{"type": []string{"array", "null"}, "maxItems": 0}
 }

@@ -64,7 +64,10 @@ devices:
     limits: {messages_per_second: 200, max_payload: 1024}
     console: {log: false, topic: greenhouse/console}
     nodes: []
-    homeassistant: {}
+    homeassistant:
+      prefix: ha
+      device: {name: Greenhouse, manufacturer: M, model: X, model_id: x1, hw_version: "1", sw_version: "2", serial_number: "3", suggested_area: Garden, configuration_url: "http://h/"}
+      entities: {level: {platform: number, command_topic: c/l, min: 0, max: 2.5, step: 0.5, qos: 1, optimistic: true}, mode: {platform: select, command_topic: c/m, options: [a, b]}}
 `,
 		"password":     "secret\n",
 		"users":        "me:$2y$05$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi\n",
@@ -106,11 +109,22 @@ devices:
 				Allow:   Allow{Publish: []string{"sensors/greenhouse/#"}, Subscribe: []string{}},
 				Limits:  Limits{MessagesPerSecond: 200, MaxPayload: 1024},
 				Console: Console{NoLog: true, Topic: "greenhouse/console"},
+				HomeAssistant: HomeAssistant{
+					Prefix: "ha",
+					Device: HomeAssistantDevice{
+						Name: "Greenhouse", Manufacturer: "M", Model: "X", ModelID: "x1", HWVersion: "1", SWVersion: "2", SerialNumber: "3",
+						SuggestedArea: "Garden", ConfigurationURL: "http://h/",
+					},
+					Entities: map[string]Entity{
+						"level": {Platform: "number", Options: map[string]any{"command_topic": "c/l", "min": 0.0, "max": 2.5, "step": 0.5, "qos": 1, "optimistic": true}},
+						"mode":  {Platform: "select", Options: map[string]any{"command_topic": "c/m", "options": []string{"a", "b"}}},
+					},
+				},
 			},
-			{Name: "a", Port: port.Spec{Path: "tcp://Esp-Link:23", Reset: port.ResetNever}, RxBuffer: 240, MaxFrame: 2048, Broker: main},
+			{Name: "a", Port: port.Spec{Path: "tcp://Esp-Link:23", Reset: port.ResetNever}, RxBuffer: 240, MaxFrame: 2048, Broker: main, HomeAssistant: silent},
 			{
 				Name: "b", Port: port.Spec{USB: port.USB{VID: "10c4", PID: "ea60", Serial: "01435B26"}, Baud: 115200, Reset: port.ResetNever},
-				RxBuffer: 240, MaxFrame: 2048, Broker: main,
+				RxBuffer: 240, MaxFrame: 2048, Broker: main, HomeAssistant: silent,
 			},
 		},
 		Files: []string{path, filepath.Join(dir, "more/a.yml"), filepath.Join(dir, "more/b.yaml"), filepath.Join(dir, "more/c.yaml")},

@@ -21,6 +21,10 @@ type section struct {
 	// strict refuses a section with nothing under it. Elsewhere that is what
 	// remains when all its lines are commented out, and it means the defaults.
 	strict bool
+
+	// some says what to write into a section that says nothing at all, where that
+	// could be taken for the opposite of what it means.
+	some string
 }
 
 // decode fills the keys in the order of the table, whatever the file's: a device's
@@ -32,6 +36,11 @@ func (s section) decode(d *decoder, at place, n *yaml.Node) {
 	}
 	if n.Kind != yaml.MappingNode {
 		d.fault(at, "is "+kindOf(n)+", not a mapping", "write keys and values: "+s.names())
+		d.refused[s.field] = true
+		return
+	}
+	if s.some != "" && len(n.Content) == 0 {
+		d.fault(at, "is empty", "write "+s.some)
 		d.refused[s.field] = true
 		return
 	}

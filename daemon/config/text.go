@@ -112,6 +112,9 @@ func (c choice[T]) list() string {
 		}
 	}
 	last := len(words) - 1
+	if last == 0 {
+		return words[0]
+	}
 	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
