@@ -218,6 +218,9 @@ umqtt_result umqtt_log(umqtt_client *c, const char *text)
 {
     size_t n = umqtt_text_len(text);
 
+    if (text == NULL) {
+        return UMQTT_ERR_ARGUMENT;
+    }
     if (c->writing) {
         return UMQTT_ERR_BUSY;
     }

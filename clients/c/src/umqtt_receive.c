@@ -93,8 +93,8 @@ static void got_connack(umqtt_client *c, const umqtt_packet *p)
     if (c->state != UMQTT_STATE_CONNECTING || c->link.tries == 0U) {
         return; /* late, for a CONNECT that was sent twice */
     }
-    if (p->code == UMQTT_CODE_ACCEPTED) {
-        connected(c, (p->rest_len == 0U) ? UMQTT_SESSION_UNKNOWN : (umqtt_session)(p->rest[0] + 1));
+    if (p->code == UMQTT_CODE_ACCEPTED) { /* Session that was not asked for was asked for by the program before a reset (spec 6.9) */
+        connected(c, (p->rest_len == 0U || !c->config.ask_session) ? UMQTT_SESSION_UNKNOWN : (umqtt_session)(p->rest[0] + 1));
     } else if (p->code == UMQTT_CODE_CONGESTION) {
         umqtt_connect_in(c, UMQTT_CONGESTION_WAIT);
         emit(c, UMQTT_EVENT_CONGESTED, p->code);
