@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -22,7 +23,7 @@ import (
 )
 
 func newMonitor() *cobra.Command {
-	var file string
+	var file, pcap string
 	var baud int
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -30,7 +31,9 @@ func newMonitor() *cobra.Command {
 		Short: "show what passes a port",
 		Long: "monitor shows messages and console text as they pass, decoded.\n\n" +
 			"A DEVICE is watched through the running gateway. A PORT, such as /dev/ttyUSB0, is\n" +
-			"opened if nobody has it; nothing is sent to it.",
+			"opened if nobody has it; nothing is sent to it.\n\n" +
+			"--pcap writes what Wireshark reads, to a file beside what is shown, or instead of it:\n\n" +
+			"  umqttd monitor attic --pcap - | wireshark -k -i - -d udp.port==1884,mqttsn",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usage(cmd, errors.New("name one device or port"))
@@ -38,8 +41,14 @@ func newMonitor() *cobra.Command {
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			show := newShow(args[0], cmd.OutOrStdout(), asJSON)
-			var err error
+			if asJSON && pcap == "-" {
+				return usage(cmd, errors.New("--json and --pcap - both want the standard output"))
+			}
+			show, done, err := newOutlet(args[0], cmd.OutOrStdout(), asJSON, pcap)
+			if err != nil {
+				return err
+			}
+			defer done()
 			if strings.Contains(args[0], "/") {
 				spec, wrong := port.ParseSpec(args[0], port.USB{}, baud, string(port.ResetNever))
 				if wrong != nil {
@@ -58,6 +67,7 @@ func newMonitor() *cobra.Command {
 	cmd.Flags().StringVarP(&file, "config", "c", config.DefaultFile, "configuration file of the running gateway, or demo")
 	cmd.Flags().IntVarP(&baud, "baud", "b", 0, "speed of the port in bit/s (default 115200)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, one object a line")
+	cmd.Flags().StringVar(&pcap, "pcap", "", "write a capture for Wireshark to this file, - for the standard output")
 	return cmd
 }
 
@@ -189,6 +199,33 @@ func watchKind(k serialproto.Kind) devices.WatchKind {
 		return devices.Console
 	}
 	return devices.Noise
+}
+
+// newOutlet returns what shows an event of the device or port called name, and what to call
+// in the end.
+func newOutlet(name string, w io.Writer, asJSON bool, pcap string) (show func(daemon.MonitorEvent) error, done func(), err error) {
+	lines := newShow(name, w, asJSON)
+	switch pcap {
+	case "":
+		return lines, func() {}, nil
+	case "-":
+		c, err := newCapture(w, name)
+		if err != nil {
+			return nil, nil, err
+		}
+		return c.event, func() {}, nil
+	}
+	f, err := os.Create(pcap)
+	if err != nil {
+		return nil, nil, fmt.Errorf("monitor: capture: %w", err)
+	}
+	c, err := newCapture(f, name)
+	if err != nil {
+		_ = f.Close()
+		return nil, nil, err
+	}
+	both := func(ev daemon.MonitorEvent) error { return errors.Join(c.event(ev), lines(ev)) }
+	return both, func() { _ = f.Close() }, nil
 }
 
 // newShow returns what prints an event of the device or port called name.

@@ -136,11 +136,15 @@ func TestDemo(t *testing.T) {
 	demo.want(`^[0-9:.]+  (greenhouse|shed      )  connected$`)
 	demo.want(`greenhouse  published +sensors/greenhouse/temperature +\{"seq":\d+,.*\}  acknowledged in`)
 
-	monitor := start(t, "monitor", "greenhouse", "--config", "demo")
+	capture := filepath.Join(t.TempDir(), "greenhouse.pcapng")
+	monitor := start(t, "monitor", "greenhouse", "--config", "demo", "--pcap", capture)
 	monitor.want(`greenhouse  board ->      PUBLISH qos=1`)
 	monitor.want(`greenhouse  board <-      PUBACK`)
 	if err := monitor.interrupt(); err != nil {
 		t.Errorf("Ctrl-C of monitor: %v", err)
+	}
+	if captured := strings.Join(tshark(t, capture), "\n"); !strings.Contains(captured, "Publish Message") || !strings.Contains(captured, "Publish Ack") {
+		t.Errorf("captured:\n%s", captured)
 	}
 	if err := demo.interrupt(); err != nil {
 		t.Errorf("Ctrl-C of demo: %v", err)
@@ -156,7 +160,8 @@ func TestMonitorOfAPort(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer line.Close()
-	monitor := start(t, "monitor", line.link)
+	capture := filepath.Join(t.TempDir(), "port.pcapng")
+	monitor := start(t, "monitor", line.link, "--pcap", capture)
 	var board sync.WaitGroup
 	defer board.Wait()
 	board.Go(func() { // again and again: what is older than the monitor is not shown
@@ -171,6 +176,9 @@ func TestMonitorOfAPort(t *testing.T) {
 	})
 	monitor.want(`board ->      DISCONNECT$`)
 	monitor.want(`noise         8 bytes: 68 65`)
+	if captured := tshark(t, capture, "-c", "2"); !strings.Contains(captured[0], "Disconnect Req") { // it is there at once
+		t.Errorf("captured: %q", captured)
+	}
 	if err := monitor.interrupt(); err != nil {
 		t.Errorf("Ctrl-C: %v", err)
 	}
