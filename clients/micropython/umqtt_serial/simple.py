@@ -71,6 +71,7 @@ class MQTTClient:
     lw_retain = False
     _state = _DOWN
     _busy = False  # delivering
+    _result = None  # of what was asked last
 
     def __init__(
         self,
