@@ -67,6 +67,7 @@ type node struct {
 	pending    []subscription
 	subscribed bool // the MQTT session may know subscriptions
 	filters    filterSet
+	revoked    map[string]byte // filters that the broker may still have and Access forbids since a restart
 	limiter    *rate.Limiter
 
 	deadline   time.Time

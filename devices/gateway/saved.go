@@ -109,7 +109,7 @@ func (g *Gateway) unsave(n *node) {
 func (n *node) restartState() []byte {
 	s := saved{Clean: n.clean}
 	if !n.clean {
-		s.Filters, s.Unheard = n.filters.set, n.unheardOf
+		s.Filters, s.Unheard = n.subscriptions(), n.unheardOf
 		s.Topics = make(map[uint16]string, len(n.topics.order))
 		for _, t := range n.topics.order {
 			s.Topics[t.id] = string(t.name)
@@ -163,6 +163,7 @@ func (g *Gateway) Restore(now time.Time, clientID string, state []byte, stored i
 	}
 	g.clients[clientID], g.byID[n.id] = n, n
 	n.restore(&s)
+	g.judgeRestored(n)
 	n.out.ahead, n.out.told = stored, stored > 0
 	n.connected = !n.clean
 	if s.Sleep > 0 && !n.clean && g.claim(n) {

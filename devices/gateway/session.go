@@ -69,7 +69,7 @@ func (g *Gateway) openSession(now time.Time, n *node) {
 		return
 	}
 	if n.clean {
-		n.filters = filterSet{}
+		n.filters, n.revoked = filterSet{}, nil
 		g.discardQueue(n, true) // the old session went on during the handshake
 	}
 	g.reopen(now, n)
@@ -113,6 +113,7 @@ func (g *Gateway) SessionUp(now time.Time, id NodeID, sessionPresent bool) {
 	m.online, m.fresh = true, false
 	g.willChanged(now, n)
 	n.unheardOf = n.unheardOf || !sessionPresent
+	g.revokeAll(n, sessionPresent)
 	g.resume(n, sessionPresent)
 	if n.state == connecting {
 		g.accept(now, n, sessionPresent && !n.clean)

@@ -232,6 +232,7 @@ func (g *Gateway) Subscribed(now time.Time, id NodeID, token uint64, result Subs
 		n.filters.add(s.filter, min(qos, 1))
 		g.changed(n)
 	}
+	g.revokedAt(n, s, result)
 	if s.told && s.kind == mqttsn.Subscribe && result != Unanswered {
 		s.done = true // the board will ask again
 		return
@@ -244,6 +245,7 @@ func (g *Gateway) Subscribed(now time.Time, id NodeID, token uint64, result Subs
 		g.refuseFilter(now, n, s, s.code, ReasonRejected)
 	}
 	n.pending = slices.Delete(n.pending, i, i+1)
+	g.revoke(n)
 	g.pump(now)
 }
 
