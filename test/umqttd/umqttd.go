@@ -111,7 +111,12 @@ func start(t testing.TB, program []string, config string) *Gateway {
 func (g *Gateway) write(config string) {
 	g.t.Helper()
 	config += fmt.Sprintf("\nhttp: {listen: %q}\n", g.http)
-	if err := os.WriteFile(g.file(), []byte(config), 0o600); err != nil {
+	// The program may be reading at this moment: it must never find half a file.
+	err := os.WriteFile(g.file()+".new", []byte(config), 0o600)
+	if err == nil {
+		err = os.Rename(g.file()+".new", g.file())
+	}
+	if err != nil {
 		g.t.Fatalf("umqttd: %v", err)
 	}
 }
