@@ -108,11 +108,6 @@ $(NFPM):
 	GOBIN='$(CURDIR)/.tools' $(GO) install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM_VERSION)
 	@mv .tools/nfpm $@
 
-# Not part of make test until the MicroPython client is finished.
-.PHONY: boards
-boards: packages ## test the unfinished MicroPython client
-	CGO_ENABLED=1 $(GO) test -race -tags boards -timeout 10m $(TESTFLAGS) ./test/micropython/...
-
 .PHONY: generate
 generate: ## write generated files anew; tests hold them equal to the code
 	$(GO) generate ./...

@@ -1,5 +1,3 @@
-//go:build boards
-
 package micropython
 
 import (

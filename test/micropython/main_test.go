@@ -1,5 +1,3 @@
-//go:build boards
-
 // Package micropython proves the MicroPython client, clients/micropython, in the interpreters that boards run: against the umqttd binary and a real mosquitto, over a line
 // with faults, in the memory of a board, and next to what umqtt promises.
 //

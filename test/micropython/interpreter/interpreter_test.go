@@ -1,5 +1,3 @@
-//go:build boards
-
 package interpreter
 
 import (
