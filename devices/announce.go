@@ -44,6 +44,9 @@ func (o *Own) Announce(a *Announcements) {
 			}
 		}
 	}
+	if a != nil && a.Wanted && o.session != nil && o.session.looks.never {
+		o.session.looks, before = looks{asked: make(map[string]bool)}, nil // perhaps the broker lets it now
+	}
 	if !o.connected() {
 		return // said when the broker is back
 	}
@@ -63,7 +66,7 @@ func (a *Announcements) has(topic string) bool {
 // announce publishes what differs from before; all with nil. Call it with the lock held
 // and a connection.
 func (o *Own) announce(before *Announcements) {
-	if o.announced == nil {
+	if o.announced == nil || o.session.looks.never {
 		return
 	}
 	for topic, payload := range o.announced.Messages {
@@ -77,6 +80,9 @@ func (o *Own) announce(before *Announcements) {
 
 // withdraw removes what is announced no more. Call it with the lock held and a connection.
 func (o *Own) withdraw() {
+	if o.session.looks.never {
+		return
+	}
 	for topic := range o.withdrawn {
 		if !o.announced.has(topic) {
 			o.retain([]byte(topic), nil)
@@ -86,28 +92,44 @@ func (o *Own) withdraw() {
 }
 
 func (o *Own) retain(topic, payload []byte) {
-	err := o.session.client.PublishAsync(mqttcore.Message{Topic: topic, Payload: payload, QoS: 1, Retain: true}, 0)
+	o.token++
+	err := o.session.client.PublishAsync(mqttcore.Message{Topic: topic, Payload: payload, QoS: 1, Retain: true}, o.token)
 	if err != nil {
 		o.log.Warn("not announced", "topic", string(topic), "err", err)
+		return
 	}
+	o.unsettled[o.token] = true
 }
 
-// looks is how a session asks for what was announced.
+// settled reports whether a message was an announcement, and notes what became of it. Call
+// it with the lock held.
+func (o *Own) settled(c mqttcore.Completion) bool {
+	if !o.unsettled[c.Token] {
+		return false
+	}
+	delete(o.unsettled, c.Token)
+	if s := o.session; c.Err == nil && s != nil && len(o.unsettled) == 0 && s.looks.waiting == 0 {
+		s.looks.cut = 0
+	}
+	return true
+}
+
+// looks is how a session gets on with announcements.
 type looks struct {
 	asked   map[string]bool // filters
 	waiting int             // for answers of the broker
 	cut     int             // connections that ended meanwhile
-	never   bool
+	never   bool            // leaves them alone
 }
 
-// mostCuts is how often the broker may hang up on a subscription that nobody needs.
-const mostCuts = 2
+// mostCuts is how often in a row the broker may hang up on announcements.
+const mostCuts = 3
 
 // listen subscribes what tells of earlier announcements and of a start of Home Assistant.
 // Call it with the lock held and a connection.
 func (o *Own) listen(s *OwnSession) {
 	a := o.announced
-	if a == nil || s.looks.never && !a.Wanted {
+	if a == nil || s.looks.never {
 		return
 	}
 	filters := a.Earlier
@@ -139,16 +161,16 @@ func (o *Own) listened(s *OwnSession, c mqttcore.SubCompletion) {
 	}
 }
 
-// unanswered notes that the connection ended. Some brokers hang up on who subscribes what
-// he may not. A gateway that announces nothing, and only looks whether it ever has, then
-// goes on without: as a new session, since a client asks until it is answered. Call it
-// with the lock held.
+// unanswered notes that the connection ended. Some brokers hang up on who subscribes or
+// publishes what he may not, mosquitto among them. Boards' statuses shall not suffer from
+// it: the gateway goes on without announcements, until the next reload. It takes a new
+// session, since a client repeats a request until it is answered. Call it with the lock
+// held.
 func (o *Own) unanswered(s *OwnSession) {
-	if s.looks.waiting == 0 || o.session != s {
+	if s.looks.waiting == 0 && len(o.unsettled) == 0 || o.session != s || o.announced == nil {
 		return
 	}
-	s.looks.cut++
-	if s.looks.cut < mostCuts || o.announced == nil || o.announced.Wanted {
+	if s.looks.cut++; s.looks.cut < mostCuts {
 		return
 	}
 	next, err := o.Session(s.name, s.base)
@@ -156,7 +178,12 @@ func (o *Own) unanswered(s *OwnSession) {
 		return // as with the same before, it cannot fail
 	}
 	next.looks.never = true
-	o.log.Info("the broker hangs up when the gateway looks for what it has announced earlier; it looks no more")
+	if o.announced.Wanted {
+		o.log.Error("the broker hangs up on announcements to Home Assistant, so there are none until the next reload; let the gateway's user publish and subscribe them",
+			"topics", o.announced.Earlier)
+	} else {
+		o.log.Info("the broker hangs up when the gateway looks for what it has announced earlier; it looks no more")
+	}
 	o.use(next)
 }
 

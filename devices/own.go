@@ -39,6 +39,7 @@ type Own struct {
 
 	announced *Announcements
 	withdrawn map[string]bool // topics of what is announced no more, until the broker is told
+	unsettled map[uint64]bool // tokens of announcements that the broker has not acknowledged
 }
 
 // OwnSession is one MQTT session for an Own to use.
@@ -71,7 +72,7 @@ func NewOwn(name string, base mqttcore.Config, names []string, m *metrics.Metric
 	o := &Own{
 		metrics: m, log: log, ready: make(chan struct{}), changed: make(chan struct{}),
 		online: make(map[string]bool, len(names)), gone: make(map[string]bool), loose: make(map[uint64]loose),
-		withdrawn: make(map[string]bool),
+		withdrawn: make(map[string]bool), unsettled: make(map[uint64]bool),
 	}
 	o.SpeakFor(names)
 	if name == "" {
@@ -341,6 +342,9 @@ func (o *Own) publishFor(device *metrics.Device, c *gateway.Command) {
 func (o *Own) published(c mqttcore.Completion) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.settled(c) {
+		return
+	}
 	l, ok := o.loose[c.Token]
 	if !ok {
 		return // of the gateway itself

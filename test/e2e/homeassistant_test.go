@@ -195,7 +195,12 @@ func TestHomeAssistantForbidden(t *testing.T) {
 	b := r.board(board.Config{ClientID: "m5"})
 	send(b, "sensors/attic/temperature", []string{"21.5"})
 	judge.waitFor("sensors/attic/temperature", "21.5")
-	if r.gateway.Metric("umqttd_gateway_connected") != 1 {
-		t.Error("the gateway's own session is down")
+	patience.Wait(t, "umqttd gives up on announcements", func() bool { return r.gateway.Logged("hangs up on announcements") > 0 })
+	r.gateway.WaitMetric("umqttd_gateway_connected", 1)
+	b.Disconnect()
+	statuses := subscribe(t, r.broker, "statuses", "umqttd/gw/attic/status")
+	statuses.waitFor("umqttd/gw/attic/status", "offline")
+	if n := r.gateway.Logged("gateway's own session is down"); n > 8 {
+		t.Errorf("the session was cut %d times", n)
 	}
 }
