@@ -3,11 +3,13 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/umqttd/umqttd/daemon/config"
 	"github.com/umqttd/umqttd/daemon/web"
 	"github.com/umqttd/umqttd/devices"
 )
@@ -54,6 +56,7 @@ func (p *page) Status() web.Status {
 		if own := now.cfg.Devices[i].Broker.Label(); own != main {
 			device.Broker = own
 		}
+		device.Settings = settings(&now.cfg.Devices[i])
 		s.Devices = append(s.Devices, device)
 	}
 	s.Taken = time.Now()
@@ -66,6 +69,7 @@ func showDevice(s *devices.Status) web.Device {
 		FramesRx: s.Counts.FramesRx, FramesTx: s.Counts.FramesTx, Errors: s.Counts.Errors,
 		Retransmits: s.Counts.Retransmits, Dropped: s.Counts.Dropped,
 		Stored: uint64(s.Outbox.Messages), StoredBytes: s.Outbox.Bytes, Quarantined: s.Outbox.Quarantined,
+		SerialTrips: s.Hops.Serial, BrokerTrips: s.Hops.Broker, UplinkTimes: s.Hops.Uplink, Console: s.Console,
 	}
 	if s.Outbox.Problem != "" {
 		d.Problem = strings.TrimPrefix(d.Problem+"; "+s.Outbox.Problem, "; ")
@@ -76,12 +80,57 @@ func showDevice(s *devices.Status) web.Device {
 	return d
 }
 
+// settings are the keys of a device that a person may want to see. Of its broker only the label is among them: no user, no file, no key.
+func settings(c *config.Device) []web.Setting {
+	all := []web.Setting{
+		{Key: "port", Value: c.Port.String()},
+		{Key: "rx_buffer", Value: fmt.Sprintf("%d bytes", c.RxBuffer)},
+		{Key: "max_frame", Value: fmt.Sprintf("%d bytes", c.MaxFrame)},
+		{Key: "broker", Value: c.Broker.Label()},
+	}
+	add := func(key, value string) {
+		if value != "" {
+			all = append(all, web.Setting{Key: key, Value: value})
+		}
+	}
+	add("client_id", c.ClientID)
+	for _, id := range slices.Sorted(maps.Keys(c.Topics)) {
+		add(fmt.Sprintf("topics: %d", id), c.Topics[id])
+	}
+	add("allow.publish", allowed(c.Allow.Publish))
+	add("allow.subscribe", allowed(c.Allow.Subscribe))
+	if n := c.Limits.MessagesPerSecond; n > 0 {
+		add("limits.messages_per_second", fmt.Sprint(n))
+	}
+	if n := c.Limits.MaxPayload; n > 0 {
+		add("limits.max_payload", fmt.Sprintf("%d bytes", n))
+	}
+	add("console.topic", c.Console.Topic)
+	return all
+}
+
+func allowed(filters []string) string {
+	switch {
+	case filters == nil:
+		return "everything"
+	case len(filters) == 0:
+		return "nothing"
+	}
+	return strings.Join(filters, ", ")
+}
+
 func showBoard(b *devices.Board) web.Board {
 	board := web.Board{
 		ClientID: b.ClientID, Since: b.Since, BrokerOnline: b.Broker, SRTT: b.SRTT, Uplink: b.Uplink, Downlink: b.Downlink, Stored: b.Stored,
+		PerMinute: b.PerMinute, Filters: b.Filters,
 	}
-	if b.Connected {
+	switch {
+	case b.Connected && b.Asleep:
+		board.Session = web.Asleep
+	case b.Connected:
 		board.Session = web.Active
+	default:
+		board.Session = web.Awaiting
 	}
 	for _, t := range b.Topics {
 		board.Topics = append(board.Topics, web.Topic(t))

@@ -297,6 +297,7 @@ func (d *Device) published(ev *event) {
 		result = gateway.Refused
 	} else if c.QoS > 0 && c.Redelivered == 0 {
 		d.met.BrokerRTT.Observe(c.Acked.Seconds())
+		d.seen.broker.add(c.Acked)
 	}
 	if c.Republished {
 		d.met.Republished.Inc()

@@ -22,6 +22,13 @@ type Status struct {
 	Outbox  OutboxStatus
 	Boards  []Board  // with a session, by client id
 	Console []string // the last lines, printable
+	Hops    Hops
+}
+
+// Hops are the last latencies on the way of a message, oldest first.
+type Hops struct {
+	Serial, Broker []time.Duration // round trips to a board, and to the broker and back
+	Uplink         []time.Duration // from the end of the board's frame to the broker's acknowledgement
 }
 
 // OutboxStatus is how the outbox of a device is, up to a second ago.
@@ -44,8 +51,10 @@ type Counts struct {
 // Board is one node with a session.
 type Board struct {
 	gateway.NodeStatus
-	Uplink, Downlink uint64  // messages
-	Topics           []Topic // the last ones, newest first
+	Uplink, Downlink uint64   // messages
+	PerMinute        int      // messages in the last minute, both ways
+	Topics           []Topic  // the last ones, newest first
+	Filters          []string // what it has subscribed to, in order
 }
 
 // Topic is the last message on one topic.
@@ -88,15 +97,18 @@ func (d *Device) status() Status {
 	s := Status{
 		Name: d.cfg.Name, Port: d.cfg.Port.String(), Open: d.line.open(), Problem: d.line.problem,
 		Counts: d.seen.counts, Console: slices.Clone(d.seen.printed),
+		Hops: Hops{Serial: d.seen.serial.show(), Broker: d.seen.broker.show(), Uplink: d.seen.uplink.show()},
 		Outbox: OutboxStatus{
 			Configured: d.cfg.Outbox.Dir != "", Messages: d.outbox.stats.Messages, Bytes: d.outbox.stats.Bytes,
 			Quarantined: d.outbox.stats.Quarantined, Problem: d.outbox.problem,
 		},
 	}
+	now := d.now()
 	for _, n := range d.gw.Nodes() {
-		b := Board{NodeStatus: n}
+		b := Board{NodeStatus: n, Filters: d.gw.Filters(n.ID)}
 		if seen := d.seen.boards[n.ID]; seen != nil {
 			b.Uplink, b.Downlink, b.Topics = seen.uplink, seen.downlink, seen.show()
+			b.PerMinute = seen.rate.perMinute(now)
 		}
 		s.Boards = append(s.Boards, b)
 	}
@@ -109,10 +121,13 @@ type seen struct {
 	counts  Counts
 	boards  map[gateway.NodeID]*boardSeen
 	printed []string
+
+	serial, broker, uplink trail
 }
 
 type boardSeen struct {
 	uplink, downlink uint64
+	rate             rate
 	topics           [topicsKept]topicSeen
 }
 
@@ -136,6 +151,12 @@ func (s *seen) note(now time.Time, n *gateway.Notice, payloads bool) {
 			s.boards[n.Node] = b
 		}
 		b.note(now, n, payloads)
+	case gateway.MessageUp:
+		if !n.Stored {
+			s.uplink.add(n.Latency)
+		}
+	case gateway.RoundTrip:
+		s.serial.add(n.Latency)
 	case gateway.MessageDropped:
 		s.counts.Dropped++
 	case gateway.Retransmitted, gateway.Retried:
@@ -148,6 +169,7 @@ func (s *seen) note(now time.Time, n *gateway.Notice, payloads bool) {
 // note remembers a message in the place of the last one on its topic, or of
 // the topic that was silent longest.
 func (b *boardSeen) note(now time.Time, n *gateway.Notice, payloads bool) {
+	b.rate.add(now)
 	down := n.Kind == gateway.MessageDown
 	if down {
 		b.downlink++

@@ -50,8 +50,8 @@ func (s *Server) welcome(r *http.Request) bool {
 	return err == nil && here.Addr().Unmap().WithZone("") == addr.WithZone("")
 }
 
-// policy lets the page load its own style sheet and icon and nothing else: no script, no frame, no form.
-const policy = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+// policy lets the page load its own style sheet, icon, script and events and nothing else: no inline script, no frame, no form.
+const policy = "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // guard refuses what was not meant for this gateway, and says on every answer what a browser may do with it.
 func (s *Server) guard(next http.Handler) http.Handler {

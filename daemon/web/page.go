@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/umqttd/umqttd/daemon/logs"
@@ -28,26 +30,54 @@ var page = template.Must(template.New("page.html").Funcs(template.FuncMap{
 	"volume":  volume,
 	"ms":      milliseconds,
 	"excerpt": excerpt,
+	"word":    word,
 }).ParseFS(files, "assets/page.html"))
 
 // view is what the template gets.
 type view struct {
 	Status
-	ShowPayloads       bool
-	Devices            []deviceView
-	Up, Boards, Online int // devices up; boards connected; of these, with the broker
+	Devices                 []deviceView
+	All, Up, Boards, Online int    // devices, those that are up; boards connected; of these, with the broker
+	Only                    string // the device that the page is about; empty for all
+	Root, Events            string // relative URLs: the page works below any path of a reverse proxy
 }
 
-// deviceView is a device as rows of the table.
+// deviceView is one device on a page.
 type deviceView struct {
 	Device
-	Boards []Board // the ones that are shown
-	Hidden int     // how many are not
-	Rows   int     // of the table
+	Boards       []Board // the ones that are shown
+	Hidden       int     // how many are not
+	Taken        time.Time
+	ShowPayloads bool
+	Detail       bool // it has the page for itself
+}
+
+// hop is one step on the way of a message.
+type hop struct{ Name, Points, Last string }
+
+// ID names the device's part of the page.
+func (d *deviceView) ID() string { return "device-" + logs.Visible(d.Name) }
+
+// Hops returns the latencies for the template.
+func (d *deviceView) Hops() []hop {
+	return []hop{
+		newHop("serial round trip", d.SerialTrips), newHop("broker round trip", d.BrokerTrips), newHop("uplink, end to end", d.UplinkTimes),
+	}
+}
+
+func newHop(name string, trips []time.Duration) hop {
+	h := hop{Name: name, Last: "–"}
+	var points []string
+	for _, d := range trips {
+		points = append(points, strconv.FormatFloat(float64(d.Microseconds())/1000, 'f', -1, 64))
+		h.Last = milliseconds(max(d, time.Microsecond))
+	}
+	h.Points = strings.Join(points, " ")
+	return h
 }
 
 func newView(status Status, showPayloads bool) view {
-	v := view{Status: status, ShowPayloads: showPayloads}
+	v := view{Status: status, All: len(status.Devices), Events: "events"}
 	for _, d := range status.Devices {
 		if d.Up {
 			v.Up++
@@ -60,9 +90,23 @@ func newView(status Status, showPayloads bool) view {
 				}
 			}
 		}
-		v.Devices = append(v.Devices, newDeviceView(d))
+		device := newDeviceView(d)
+		device.Taken, device.ShowPayloads = status.Taken, showPayloads
+		v.Devices = append(v.Devices, device)
 	}
 	return v
+}
+
+// only returns the view of one device; false if there is none of that name.
+func (v view) only(name string) (view, bool) {
+	i := slices.IndexFunc(v.Devices, func(d deviceView) bool { return d.Name == name })
+	if i < 0 {
+		return v, false
+	}
+	v.Devices = v.Devices[i : i+1]
+	v.Devices[0].Detail = true
+	v.Only, v.Root, v.Events = name, "../", url.PathEscape(name)+"/events"
+	return v, true
 }
 
 func newDeviceView(d Device) deviceView {
@@ -70,17 +114,21 @@ func newDeviceView(d Device) deviceView {
 	for i, b := range shown {
 		shown[i].Topics = b.Topics[:min(len(b.Topics), maxTopics)]
 	}
-	v := deviceView{Device: d, Boards: shown, Hidden: len(d.Boards) - len(shown), Rows: max(len(shown), 1)}
-	if v.Hidden > 0 {
-		v.Rows++
-	}
-	return v
+	return deviceView{Device: d, Boards: shown, Hidden: len(d.Boards) - len(shown)}
 }
 
-// page answers with the status page. It is rendered whole before the first byte goes out.
-func (s *Server) page(w http.ResponseWriter, _ *http.Request) {
+// page answers with the status page, or that of one device. It is rendered whole before the first byte goes out.
+func (s *Server) page(w http.ResponseWriter, r *http.Request) {
+	v := newView(s.cfg.Gateway.Status(), s.cfg.ShowPayloads)
+	if name := r.PathValue("name"); name != "" {
+		var ok bool
+		if v, ok = v.only(name); !ok {
+			http.NotFound(w, r)
+			return
+		}
+	}
 	var text bytes.Buffer
-	if err := page.Execute(&text, newView(s.cfg.Gateway.Status(), s.cfg.ShowPayloads)); err != nil {
+	if err := page.Execute(&text, &v); err != nil {
 		s.cfg.Log.Error("status page not rendered", "error", err)
 		http.Error(w, "The status page cannot be shown; the log says why.", http.StatusInternalServerError)
 		return
@@ -88,6 +136,9 @@ func (s *Server) page(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	_, _ = text.WriteTo(w)
 }
+
+// word returns the state of a session as a class of the style sheet.
+func word(s Session) string { return strings.Fields(s.String())[0] }
 
 // excerpt returns the beginning of a payload.
 func excerpt(payload []byte) string {

@@ -1,6 +1,6 @@
 // Package web is umqttd's HTTP server: Prometheus' /metrics, /-/healthy and /-/ready, and a status page for people.
 //
-// It only reads. It shows no secret, has no profiler and no form, and runs no script. A page of a foreign site cannot read it through the
+// It only reads. It shows no secret, has no profiler and no form, and its one script only shows what the server renders. A page of a foreign site cannot read it through the
 // visitor's browser either: requests whose Host is not this gateway are refused (DNS rebinding), and no other site may embed its pages. TLS and
 // passwords are configured in the web configuration file that all Prometheus exporters share
 // (https://prometheus.io/docs/prometheus/latest/configuration/https/); it is read again when it changes.
@@ -45,6 +45,7 @@ type Server struct {
 	cfg   Config
 	hosts map[string]bool // names that a request's Host may have
 	ready chan struct{}
+	hub   *hub
 
 	listener *net.TCPListener // set by Listen, or by Run before ready is closed
 }
@@ -79,7 +80,9 @@ func New(cfg Config) (*Server, error) {
 	if err := toolkit.Validate(cfg.WebConfigFile); err != nil {
 		return nil, fmt.Errorf("web: http.web_config_file: %s: %v", cfg.WebConfigFile, err)
 	}
-	return &Server{cfg: cfg, hosts: hostNames(cfg.HostName, host), ready: make(chan struct{})}, nil
+	s := &Server{cfg: cfg, hosts: hostNames(cfg.HostName, host), ready: make(chan struct{})}
+	s.hub = newHub(s.moments)
+	return s, nil
 }
 
 // Ready is closed when the server listens.
@@ -115,9 +118,12 @@ func (s *Server) Run(ctx context.Context) error {
 	close(s.ready)
 	select {
 	case err := <-serving:
+		s.hub.close()
 		return fmt.Errorf("web: %w", err)
 	case <-ctx.Done():
 	}
+	s.hub.close() // streams would never end by themselves
+	defer s.hub.running.Wait()
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
 	_ = s.listener.Close()
@@ -149,6 +155,10 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET /-/healthy", s.healthy)
 	mux.HandleFunc("GET /-/ready", s.answerReady)
 	mux.HandleFunc("GET /{$}", s.page)
+	mux.HandleFunc("GET /devices/{name}", s.page)
+	mux.HandleFunc("GET /events", s.stream)
+	mux.HandleFunc("GET /devices/{name}/events", s.stream)
+	mux.Handle("GET /live.js", newAsset("live.js", "text/javascript; charset=utf-8"))
 	mux.Handle("GET /style.css", newAsset("style.css", "text/css; charset=utf-8"))
 	mux.Handle("GET /icon.svg", newAsset("icon.svg", "image/svg+xml"))
 	return s.guard(mux)

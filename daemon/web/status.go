@@ -38,7 +38,14 @@ type Device struct {
 	Quarantined        int    // messages that the broker does not take
 
 	Boards []Board // the page shows the first 100
+
+	SerialTrips, BrokerTrips, UplinkTimes []time.Duration // the last latencies of each hop, oldest first
+	Console                               []string        // the last lines that the board printed, oldest first
+	Settings                              []Setting       // what the configuration says of it, without secrets
 }
+
+// Setting is one key of the configuration.
+type Setting struct{ Key, Value string }
 
 // Session is the state of a board's MQTT-SN session (MQTT-SN 1.2 section 6.14).
 type Session uint8
@@ -48,12 +55,13 @@ const (
 	Disconnected Session = iota // it said DISCONNECT, or has not connected yet
 	Active
 	Asleep
-	Lost // its keepalive ran out, or its port is gone
+	Lost     // its keepalive ran out, or its port is gone
+	Awaiting // it has asked for its session, which the broker has not given yet
 )
 
 // String returns the state as the page shows it.
 func (s Session) String() string {
-	return [...]string{"disconnected", "connected", "asleep", "lost"}[s]
+	return [...]string{"disconnected", "connected", "asleep", "lost", "awaiting broker"}[s]
 }
 
 // Board is one node behind a device, and its MQTT session.
@@ -63,10 +71,12 @@ type Board struct {
 	Since        time.Time // when the session got into this state
 	BrokerOnline bool      // its MQTT session is connected
 	SRTT         time.Duration
-	Uplink       uint64  // messages from the board
-	Downlink     uint64  // messages to the board
-	Stored       int     // messages from the board in the outbox
-	Topics       []Topic // the last ones, newest first; the page shows the first 5
+	Uplink       uint64   // messages from the board
+	Downlink     uint64   // messages to the board
+	Stored       int      // messages from the board in the outbox
+	PerMinute    int      // messages in the last minute, both ways
+	Topics       []Topic  // the last ones, newest first; the page shows the first 5
+	Filters      []string // what it has subscribed to
 }
 
 // Topic is the last message on one topic.
