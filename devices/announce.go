@@ -196,15 +196,13 @@ func (o *Own) heard(s *OwnSession, m mqttcore.Delivery) {
 		return
 	}
 	topic := string(m.Topic)
-	for _, status := range a.Status {
-		if topic == status {
-			// A retained one was said before: all has been announced since.
-			if !m.Retain && string(m.Payload) == online && a.Wanted {
-				o.log.Info("devices are announced again, since Home Assistant has started")
-				o.announce(nil)
-			}
-			return
+	if slices.Contains(a.Status, topic) {
+		// A retained one was said before: all has been announced since.
+		if !m.Retain && string(m.Payload) == online && a.Wanted {
+			o.log.Info("devices are announced again, since Home Assistant has started")
+			o.announce(nil)
 		}
+		return
 	}
 	if m.Retain && len(m.Payload) > 0 && !a.has(topic) && a.Ours(m.Payload) {
 		o.log.Info("announcement of an earlier configuration removed", "topic", topic)
