@@ -62,7 +62,7 @@ func TestWhatIsStoredIsShown(t *testing.T) {
 	r := start(t, yaml+fmt.Sprintf("outbox: {dir: %s}\ndevices: [{name: a, port: /none/a}]\n", dir), nil)
 	r.wantLog("outbox open")
 	r.wantLog("port is not there")
-	r.wantPage("/", "<dt>stored</dt><dd>3")
+	r.wantPage("/", "<dt>in the outbox</dt><dd>3")
 	if line := r.summary(t.Context()); line != "0/1 devices up, no board connected, outbox 3" {
 		t.Errorf("systemd is told %q", line)
 	}

@@ -87,24 +87,28 @@ func parseTrace(r io.Reader) ([]Call, error) {
 				return nil, fmt.Errorf("line %d ends what did not begin: %s", number, words)
 			}
 			delete(open, thread)
-			calls[i].Returned = number
-			calls[i].Result = result(words)
+			if !cutShort(words) {
+				calls[i].Returned, calls[i].Result = number, result(words)
+			}
 			continue
 		}
 		call, err := parseCall(words)
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", number, err)
 		}
-		call.Entered = number
-		if strings.HasSuffix(words, "<unfinished ...>") {
+		call.Entered, call.Result = number, -1
+		switch {
+		case strings.HasSuffix(words, "<unfinished ...>"):
 			open[thread] = len(calls)
-			call.Result = -1
-		} else {
+		case !cutShort(words):
 			call.Returned, call.Result = number, result(words)
 		}
 		calls = append(calls, call)
 	}
 }
+
+// cutShort tells whether the program was killed within the call: what that did nobody knows.
+func cutShort(words string) bool { return strings.HasSuffix(words, " = ?") }
 
 // result returns what stands behind the equals sign.
 func result(words string) int {

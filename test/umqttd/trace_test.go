@@ -15,6 +15,9 @@ func TestParseTrace(t *testing.T) {
 18 --- SIGURG {si_signo=SIGURG} ---
 18 writev(5<\x2f\x75>, [{iov_base="\x63", iov_len=1}, {iov_base="\x64", iov_len=1}], 2) = 2
 17 fdatasync(9<\x2f\x74> <unfinished ...>
+18 write(5<\x2f\x75>, "\x65", 1) = ?
+19 write(5<\x2f\x75>, "\x66", 1 <unfinished ...>
+19 <... write resumed>) = ?
 17 +++ killed by SIGKILL +++
 `
 	calls, err := parseTrace(strings.NewReader(trace))
@@ -32,6 +35,8 @@ func TestParseTrace(t *testing.T) {
 		`5-5 fdatasync /t "" -1`,
 		`7-7 writev /u "cd" 2`,
 		`8-0 fdatasync /t "" -1`,
+		`9-0 write /u "e" -1`,
+		`10-0 write /u "f" -1`,
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("read\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
