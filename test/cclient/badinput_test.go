@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -119,12 +118,12 @@ func TestGatewayFallsSilent(t *testing.T) {
 	b := r.connect()
 	b.Must("pub 1 0 up/m5 before")
 	b.Wait("published", 1)
-	r.freeze()
+	r.gateway.Pause()
 	b.Must("pub 1 0 up/m5 during")
 	if ev := b.Wait("lost", 1); ev.Code != reasonUnanswered {
 		t.Errorf("the event is %+v", ev)
 	}
-	r.gateway.Signal(syscall.SIGCONT)
+	r.gateway.Resume()
 	b.Wait("connected", 2)
 	b.Wait("published", 2)
 	r.witnessed("up/m5", "during")
@@ -136,23 +135,23 @@ func TestSleepUnanswered(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "")
 	b := r.connect()
-	r.freeze()
+	r.gateway.Pause()
 	began := time.Now()
 	b.Must("sleep 60")
 	b.Wait("lost", 1)
 	within(t, "umqtt_sleep", time.Since(began), 5*time.Second, 7*time.Second)
-	r.gateway.Signal(syscall.SIGCONT)
+	r.gateway.Resume()
 	b.Wait("connected", 2)
 	b.Must("sleep 60")
 	b.Wait("asleep", 1)
-	r.freeze()
+	r.gateway.Pause()
 	began = time.Now()
 	b.Must("wake")
 	if ev := b.Wait("asleep", 2); ev.Code != reasonUnanswered {
 		t.Errorf("the event is %+v", ev)
 	}
 	within(t, "umqtt_wake", time.Since(began), 5*time.Second, 7*time.Second)
-	r.gateway.Signal(syscall.SIGCONT)
+	r.gateway.Resume()
 	b.Quit()
 }
 

@@ -1,17 +1,12 @@
 package cclient
 
 import (
-	"bytes"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
-	"syscall"
 	"testing"
 
 	"github.com/umqttd/umqttd/test/cable"
 	"github.com/umqttd/umqttd/test/mosquitto"
-	"github.com/umqttd/umqttd/test/patience"
 	"github.com/umqttd/umqttd/test/umqttd"
 	"github.com/umqttd/umqttd/test/witness"
 )
@@ -61,22 +56,3 @@ func (r *rig) connect(options ...string) *Board {
 
 // metric is a series of the device attic.
 func metric(name string) string { return "umqttd_" + name + `{device="attic"}` }
-
-// freeze stops umqttd where it is, until it is sent SIGCONT.
-func (r *rig) freeze() {
-	r.t.Helper()
-	r.gateway.Signal(syscall.SIGSTOP)
-	patience.Wait(r.t, "umqttd stands still", func() bool {
-		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", r.gateway.PID()))
-		if err != nil {
-			r.t.Fatal(err)
-		}
-		for _, thread := range threads {
-			stat, err := os.ReadFile(thread)
-			if err != nil || !bytes.Contains(stat, []byte(") T ")) {
-				return false
-			}
-		}
-		return len(threads) > 0
-	})
-}

@@ -20,8 +20,8 @@ func TestBadInput(t *testing.T) {
 		asked := map[string]func(){
 			"away":    func() { r.gateway.Stop() },
 			"back":    func() { r.gateway.Restart(); r.waitPort() },
-			"freeze":  func() { r.gateway.Signal(syscall.SIGSTOP) },
-			"thaw":    func() { r.gateway.Signal(syscall.SIGCONT) },
+			"freeze":  r.gateway.Pause,
+			"thaw":    r.gateway.Resume,
 			"garbage": func() { r.garble(garbage) },
 		}
 		type outcome struct {

@@ -19,7 +19,7 @@ import (
 
 var (
 	stormSeed     = flag.Uint64("storm.seed", 1, "what the faults of TestNoise and TestStorm are drawn from")
-	stormMessages = flag.Int("storm.messages", 600, "how many messages each board of TestNoise sends, and how many it receives")
+	stormMessages = flag.Int("storm.messages", 1000, "how many messages each board of TestNoise sends, and how many it receives")
 	stormFaults   = flag.Int("storm.faults", 20, "how many faults each board of TestStorm has")
 	stormFor      = flag.Duration("storm.for", 0, "how long TestNoise and TestStorm go on, instead of a number")
 )

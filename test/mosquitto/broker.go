@@ -12,7 +12,6 @@ package mosquitto
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -24,11 +23,8 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/umqttd/umqttd/test/patience"
 )
-
-// patience is how long the broker may take to start or to stop.
-const patience = 20 * time.Second
 
 // startAttempts is how many ports are tried before a test gives up.
 const startAttempts = 10
@@ -151,8 +147,8 @@ func (b *Broker) await(p *process, milestone chan struct{}) bool {
 		if !p.inUse {
 			b.t.Fatalf("mosquitto: ended at once: %v", p.err)
 		}
-	case <-time.After(patience):
-		b.t.Fatalf("mosquitto: not ready after %v", patience)
+	case <-time.After(patience.Limit):
+		b.t.Fatalf("mosquitto: not ready after %v", patience.Limit)
 	}
 	return false
 }
@@ -179,7 +175,7 @@ func (b *Broker) follow(p *process, output io.Reader) {
 // reach makes sure that a listener accepts connections.
 func (b *Broker) reach(port int) {
 	b.t.Helper()
-	conn, err := net.DialTimeout("tcp", address(port), patience)
+	conn, err := net.DialTimeout("tcp", address(port), patience.Limit)
 	if err != nil {
 		b.t.Fatalf("mosquitto: runs, but: %v", err)
 	}
@@ -208,10 +204,10 @@ func (b *Broker) end(signal os.Signal) error {
 	b.process = nil
 	select {
 	case <-p.exited:
-	case <-time.After(patience):
+	case <-time.After(patience.Limit):
 		_ = p.command.Process.Kill()
 		<-p.exited
-		b.t.Fatalf("mosquitto: still there %v after %v", patience, signal)
+		b.t.Fatalf("mosquitto: still there %v after %v", patience.Limit, signal)
 	}
 	return p.err
 }
@@ -234,15 +230,7 @@ func (b *Broker) Restart() {
 func (b *Broker) Pause() {
 	b.t.Helper()
 	b.signal(syscall.SIGSTOP)
-	for {
-		err := unix.Waitid(unix.P_PID, b.PID(), nil, unix.WSTOPPED, nil)
-		if err == nil {
-			return
-		}
-		if !errors.Is(err, unix.EINTR) {
-			b.t.Fatalf("mosquitto: wait for the pause: %v", err)
-		}
-	}
+	patience.Stopped(b.t, b.PID())
 }
 
 // Resume ends Pause.

@@ -3,6 +3,10 @@
 package patience
 
 import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -33,4 +37,22 @@ func Within(limit time.Duration, holds func() bool) bool {
 		<-tick.C
 	}
 	return true
+}
+
+// Stopped waits until every thread of a process stands still. SIGSTOP returns earlier: what runs at that moment on another processor may still answer.
+func Stopped(t testing.TB, pid int) {
+	t.Helper()
+	Wait(t, fmt.Sprintf("process %d stands still", pid), func() bool {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, thread := range threads {
+			stat, err := os.ReadFile(thread)
+			if err != nil || !bytes.Contains(stat, []byte(") T ")) {
+				return false
+			}
+		}
+		return len(threads) > 0
+	})
 }

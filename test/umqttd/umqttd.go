@@ -275,6 +275,19 @@ func (g *Gateway) Signal(signal os.Signal) {
 	}
 }
 
+// Pause freezes the program: its port and its connections stand, and nobody answers.
+func (g *Gateway) Pause() {
+	g.t.Helper()
+	g.Signal(syscall.SIGSTOP)
+	patience.Stopped(g.t, g.PID())
+}
+
+// Resume ends Pause.
+func (g *Gateway) Resume() {
+	g.t.Helper()
+	g.Signal(syscall.SIGCONT)
+}
+
 // PID returns the process id, 0 while it is not running.
 func (g *Gateway) PID() int {
 	if g.process == nil {
