@@ -40,7 +40,7 @@ func run(m *testing.M) int {
 }
 
 // device is what the gateway knows of the board: session.c's buffers.
-const device = "\n    max_frame: 160\n    console: {log: false}"
+const device = "max_frame: 160, console: {log: false}"
 
 // rig is a board in QEMU, its line, a gateway and a broker, and the other end of the board's messages.
 type rig struct {
@@ -59,9 +59,9 @@ type rig struct {
 }
 
 // newRig starts all of it with the session firmware, and waits until the board is subscribed.
-func newRig(t testing.TB, target, options string) *rig {
+func newRig(t testing.TB, target string) *rig {
 	t.Helper()
-	r := newLine(t, options)
+	r := newLine(t, device, "up/#")
 	r.target = target
 	r.image = image(t, target, append(clientSources(t), "session/session.c")...)
 	r.board = powerOn(t, target, r.image, r.splice.BoardPath())
@@ -69,14 +69,14 @@ func newRig(t testing.TB, target, options string) *rig {
 	return r
 }
 
-// newLine starts everything but the board. Options are further keys of the device and, less indented, of the configuration.
-func newLine(t testing.TB, options string) *rig {
+// newLine starts everything but the board. Device are further keys of the device; the judge gets what the filter matches.
+func newLine(t testing.TB, device, filter string) *rig {
 	t.Helper()
 	r := &rig{t: t, broker: mosquitto.Start(t, mosquitto.Config{Persistence: true, Lines: witness.BrokerLines})}
-	r.judge = witness.New(t, r.broker.Addr(), "judge", "up/#")
+	r.judge = witness.New(t, r.broker.Addr(), "judge", filter)
 	line := cable.New(t)
-	r.gateway = umqttd.Start(t, program, fmt.Sprintf("gateway: gw\nbroker:\n  url: %q\n  reconnect: {min: 20ms, max: 200ms}\ndevices:\n  - name: attic\n    port: %s%s",
-		r.broker.URL(), line.Path(), device+options))
+	r.gateway = umqttd.Start(t, program, fmt.Sprintf("gateway: gw\nbroker:\n  url: %q\n  reconnect: {min: 20ms, max: 200ms}\ndevices: [{name: attic, port: %q, %s}]",
+		r.broker.URL(), line.Path(), device))
 	r.splice = cable.NewSplice(t, line)
 	// Ready does not wait for ports, and what a board sends before its port is open is lost.
 	r.gateway.WaitMetric(`umqttd_device_up{device="attic"}`, 1)

@@ -32,7 +32,7 @@ func TestSessions(t *testing.T) {
 
 func sessions(t *testing.T, target string, noise cable.Noise) {
 	const sessions, messages, echoes = 8, 10, 4
-	r := newRig(t, target, "")
+	r := newRig(t, target)
 	r.splice.Disturb(noise, noise)
 	for n := 1; n <= sessions; n++ {
 		r.publish(messages)
@@ -55,7 +55,7 @@ func TestOutage(t *testing.T) {
 	for _, target := range machines {
 		t.Run(target, func(t *testing.T) {
 			turn(t, target)
-			r := newRig(t, target, "")
+			r := newRig(t, target)
 			noise := cable.Noise{Frame: 0.02, Drop: 2e-4, Flip: 2e-4}
 			r.splice.Disturb(noise, noise)
 			for range 2 {
@@ -83,7 +83,7 @@ func TestOutage(t *testing.T) {
 // TestReset takes the board's power away amid messages. What it forgot it is told again; what arrived twice is only what it could not know.
 func TestReset(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, "rv32imc", "")
+	r := newRig(t, "rv32imc")
 	for range 3 {
 		r.publish(20)
 		r.arrive(5)

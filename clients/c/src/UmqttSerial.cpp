@@ -7,7 +7,7 @@
 
 UmqttSerialBase::UmqttSerialBase(Stream &port)
     : _port(port), _client(), _config(), _will(), _routes(nullptr), _routesSize(0), _begun(false), _error(UMQTT_OK), _timeout(5000), _seconds(0),
-      _secondsAt(0), _other(nullptr), _event(nullptr) {
+      _secondsAt(0), _other(nullptr), _event(nullptr), _onTime(nullptr), _takeTime(nullptr) {
   _config.write = writeTo;
   _config.read = readFrom;
   _config.millis = now;
@@ -171,6 +171,7 @@ bool UmqttSerialBase::wake() {
 }
 
 bool UmqttSerialBase::askTime() {
+  _takeTime = takeTime;
   return ready() && result(umqtt_ask_time(&_client));
 }
 
@@ -211,6 +212,9 @@ bool UmqttSerialBase::matches(const char *filter, const char *topic) {
 /* Hands a message to its handler, with a zero byte behind the payload: the CRC stood there, and is put back. */
 void UmqttSerialBase::deliver(const umqtt_message &m) {
   UmqttHandler handler = _other;
+  if (_takeTime != nullptr && _takeTime(*this, m)) {
+    return;
+  }
   for (uint8_t i = 0; i < _routesSize; i++) {
     if (_routes[i].filter != nullptr && _routes[i].handler != nullptr && matches(_routes[i].filter, m.topic)) {
       handler = _routes[i].handler;
@@ -231,14 +235,18 @@ void UmqttSerialBase::deliver(const umqtt_message &m) {
   *end = behind;
 }
 
-void UmqttSerialBase::happened(const umqtt_event &e) {
-  if (e.type == UMQTT_EVENT_TIME && e.code == UMQTT_CODE_ACCEPTED) {
-    _seconds = e.seconds;
-    _secondsAt = static_cast<uint32_t>(millis()) - e.millis;
+bool UmqttSerialBase::takeTime(UmqttSerialBase &self, const umqtt_message &m) {
+  uint32_t seconds;
+  uint16_t ms;
+  if (!umqtt_get_time(&m, &seconds, &ms)) {
+    return false;
   }
-  if (_event != nullptr) {
-    _event(e);
+  self._seconds = seconds;
+  self._secondsAt = static_cast<uint32_t>(millis()) - ms;
+  if (self._onTime != nullptr) {
+    self._onTime(seconds, ms);
   }
+  return true;
 }
 
 /* ---- Callbacks of the client ---- */
@@ -276,7 +284,10 @@ void UmqttSerialBase::message(void *self, const umqtt_message *message) {
 }
 
 void UmqttSerialBase::event(void *self, const umqtt_event *event) {
-  static_cast<UmqttSerialBase *>(self)->happened(*event);
+  UmqttSerialBase *base = static_cast<UmqttSerialBase *>(self);
+  if (base->_event != nullptr) {
+    base->_event(*event);
+  }
 }
 
 #endif

@@ -36,6 +36,9 @@ typedef void (*UmqttHandler)(const char *topic, const char *payload, size_t leng
 /* Something that happened; see umqtt_event. */
 typedef void (*UmqttEventHandler)(const umqtt_event &event);
 
+/* The gateway's clock: seconds since 1970-01-01 00:00:00 UTC, and milliseconds, 0 to 999. */
+typedef void (*UmqttTimeHandler)(uint32_t seconds, uint16_t milliseconds);
+
 /* A client whose buffers are somebody else's: UmqttSerialSized's, or those of a program that wants to place them itself. */
 class UmqttSerialBase {
 public:
@@ -48,13 +51,13 @@ public:
 
   /* Where a client keeps things. */
   struct Buffers {
-    uint8_t *rx;      /* received frames: UMQTT_RX_SIZE(longest body) */
-    uint8_t *tx;      /* the message in flight */
-    uint16_t *topics; /* names, filters: UMQTT_TOPIC_SIZE each */
+    uint8_t *rx;         /* received frames: UMQTT_RX_SIZE(longest body) */
+    uint8_t *tx;         /* the message in flight */
+    umqtt_topic *topics; /* names, ids, filters */
     Route *routes;
     size_t rxSize;     /* bytes */
     size_t txSize;     /* bytes */
-    size_t topicsSize; /* bytes */
+    size_t topicsSize; /* elements, UMQTT_TOPIC_SIZE(length) for each topic */
     uint8_t routesSize;
   };
 
@@ -107,9 +110,9 @@ public:
   bool waitPublished(uint32_t milliseconds);
 
   /* Subscribes, now and in every session to come, before or after begin(). A handler gets the messages that its filter matches; the first handler that does. */
-  bool subscribe(const char *filter, UmqttHandler handler, uint qos = 1);
+  bool subscribe(const char *filter, UmqttHandler handler, int qos = 1);
   /* Subscribes for onMessage(). */
-  bool subscribe(const char *filter, uint qos = 1) { return subscribe(filter, nullptr, qos); }
+  bool subscribe(const char *filter, int qos = 1) { return subscribe(filter, nullptr, qos); }
   bool unsubscribe(const char *filter);
   /* Gets the messages that no other handler gets. */
   void onMessage(UmqttHandler handler) { _other = handler; }
@@ -128,9 +131,11 @@ public:
 
   /* ---- The rest ---- */
 
-  /* Asks for the time: UMQTT_EVENT_TIME, and time() from then on. */
+  /* Asks for the time: onTime() when the gateway has said it, and time() from then on. Answers may be lost: ask again if there is none in a second. */
   bool askTime();
-  /* Seconds since 1970, if the gateway has said; else 0. Goes on by millis(), so ask once a month at least. */
+  /* Gets the time when the gateway has said it: the moment to set a clock. */
+  void onTime(UmqttTimeHandler handler) { _onTime = handler; }
+  /* Seconds since 1970, if the gateway has said; else 0. It goes on by millis(), which begins anew after 49 days: ask more often than that. */
   uint32_t time() const;
   /* Writes text to the gateway's console. End lines with \n. */
   bool log(const char *text);
@@ -152,7 +157,7 @@ private:
   bool ready();
   bool wait(umqtt_until until, uint32_t milliseconds);
   void deliver(const umqtt_message &message);
-  void happened(const umqtt_event &event);
+  static bool takeTime(UmqttSerialBase &self, const umqtt_message &message);
 
   static void writeTo(void *self, const uint8_t *bytes, size_t n);
   static size_t readFrom(void *self, uint8_t *bytes, size_t n);
@@ -174,6 +179,8 @@ private:
   uint32_t _secondsAt; /* millis() */
   UmqttHandler _other;
   UmqttEventHandler _event;
+  UmqttTimeHandler _onTime;
+  bool (*_takeTime)(UmqttSerialBase &self, const umqtt_message &message); /* null until askTime(): a sketch that has no need of it does not have it */
 };
 
 /*
@@ -181,7 +188,7 @@ private:
  *
  * Body     longest message from the gateway, header included: say it there as max_frame, which is 64 at least
  * Payload  longest payload of a QoS 1 message to the gateway
- * Topics   bytes for topic names and filters, 8 more than its length for each
+ * Topics   bytes for topic names and filters: its length and up to 28 more for each, on AVR up to 14
  * Filters  how many subscriptions
  */
 template <uint16_t Body, uint16_t Payload, uint16_t Topics, uint8_t Filters>
@@ -195,7 +202,7 @@ public:
     b.routes = _routes;
     b.rxSize = sizeof _rx;
     b.txSize = sizeof _tx;
-    b.topicsSize = sizeof _topics;
+    b.topicsSize = sizeof _topics / sizeof _topics[0];
     b.routesSize = Filters;
     use(b);
   }
@@ -203,7 +210,7 @@ public:
 private:
   uint8_t _rx[UMQTT_RX_SIZE(Body)];
   uint8_t _tx[Payload];
-  uint16_t _topics[(Topics + 1) / 2];
+  umqtt_topic _topics[Topics / sizeof(umqtt_topic)];
   Route _routes[Filters];
 };
 

@@ -69,10 +69,33 @@ static void onCommand(const char *topic, const char *payload, size_t length) {
   heardLength = length;
 }
 
+static uint32_t toldSeconds;
+static uint16_t toldMilliseconds;
+static void onTime(uint32_t seconds, uint16_t ms) {
+  toldSeconds = seconds;
+  toldMilliseconds = ms;
+}
+
 static void onOther(const char *, const char *, size_t) { others++; }
 
+static void clocks(UmqttSerialBase &mqtt) {
+  static const char told[] = "\x14\x0c\x00\x00\x07\x00\x00" "1700000000900";
+  receive("\x12\x0a\x00\x07\x00\x03$umqttd/time", 18);
+  receive(told, 20);
+  mqtt.loop();
+  want(others == 2 && mqtt.time() == 0, "time that nobody asked for is a message like others");
+  mqtt.onTime(onTime);
+  want(mqtt.askTime(), "askTime");
+  receive(told, 20);
+  mqtt.loop();
+  want(others == 2 && toldSeconds == 1700000000 && toldMilliseconds == 900, "onTime");
+  want(mqtt.time() == 1700000000, "time");
+  milliseconds += 1100;
+  want(mqtt.time() == 1700000002, "time goes on");
+}
+
 static void session() {
-  UmqttSerialSized<128, 32, 64, 2> mqtt(Serial1);
+  UmqttSerialSized<128, 32, 160, 2> mqtt(Serial1);
   want(!mqtt.publish("t", "x") && mqtt.lastError() == UMQTT_ERR_STATE, "publish before begin");
   want(!mqtt.loop() && !mqtt.connect() && !mqtt.wake() && !mqtt.disconnect() && !mqtt.log("x"), "anything before begin");
   mqtt.setKeepAlive(0);
@@ -101,6 +124,7 @@ static void session() {
   want(!mqtt.canPublish() && !mqtt.publish("ab", "y") && mqtt.lastError() == UMQTT_ERR_BUSY, "a second message");
   want(!mqtt.publish("ab", "123456789012345678901234567890123") && mqtt.lastError() == UMQTT_ERR_TOO_LONG, "a message that is too long");
   want(mqtt.time() == 0, "no time yet");
+  clocks(mqtt);
   want(sent > 0, "nothing was sent");
 }
 

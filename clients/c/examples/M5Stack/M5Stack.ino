@@ -24,10 +24,11 @@ void onEvent(const umqtt_event &event) {
   if (event.type == UMQTT_EVENT_CONNECTED) {
     mqtt.askTime(); // the gateway knows it, so no NTP
   }
-  if (event.type == UMQTT_EVENT_TIME && event.code == UMQTT_CODE_ACCEPTED) {
-    time_t now = event.seconds;
-    M5.Rtc.setDateTime(gmtime(&now));
-  }
+}
+
+void onTime(uint32_t seconds, uint16_t) {
+  time_t now = seconds;
+  M5.Rtc.setDateTime(gmtime(&now));
 }
 
 void setup() {
@@ -38,6 +39,7 @@ void setup() {
   Serial.begin(115200);
   mqtt.setBaud(115200);
   mqtt.onEvent(onEvent);
+  mqtt.onTime(onTime);
   mqtt.setWill("m5/status", "offline", true);
   mqtt.subscribe("m5/text", onText);
   mqtt.begin("m5");

@@ -14,8 +14,8 @@
 
 UmqttSerial mqtt(Serial1);
 
-const uint32_t PERIOD = 10000; // milliseconds
-uint32_t last = 0;
+const unsigned long PERIOD = 10000; // milliseconds
+unsigned long last = 0;
 
 // Stands for your sensor: the voltage at A0, in tenths of a percent.
 int measure() {
