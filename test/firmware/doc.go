@@ -4,9 +4,11 @@
 //	boards/    what a firmware needs of a machine: start, UART, clock, report (board.h)
 //	session/   the firmware: sessions, messages and commands until it is told to stop
 //	echo/      the firmware that shows that a machine works
-//	size/      an object as large as the client's RAM
-//	standins/  what stands in for headers that no package brings: ESP-IDF's
+//	arduino/   what runs the class UmqttSerial and sketches on this machine, and what a sketch needs in QEMU
+//	esp-idf/   what runs the UART glue for ESP-IDF on this machine
+//	standins/  what stands in for what no package brings: ESP-IDF, and Arduino's core where it is not the one for AVR
 //
-// Tests of the size hold what the client costs on five instruction sets (budget.txt); others hold that the packages for Arduino, ESP-IDF and PlatformIO name what exists, and
-// compile their examples. install-packages brings what they need.
+// Tests of the size hold what the client costs on five instruction sets. Others take the part of those who use it: every example is compiled as its own build system does,
+// and run whole, on this machine against the real umqttd, one of them on an ATmega2560 too; and the packages for Arduino, ESP-IDF and PlatformIO name what exists.
+// install-packages brings what they need.
 package firmware
