@@ -3,6 +3,10 @@
  *
  *     board [-i ID] [-k SECONDS] [-c] [-s] [-m MSGID] [-b BAUD] [-w TOPIC QOS TEXT] [-p ID TOPIC]... TTY
  *
+ * To build it, in the library's folder:
+ *
+ *     cc -std=c99 -O2 -Isrc -o board examples/posix/board.c src/umqtt_*.c
+ *
  * -i client id, -k keepalive, -c clean session, -s ask whether the session was present, -m first MsgId, -b the line's speed (0: as it is),
  * -w will, -p predefined topic. Commands, with fields separated by one space and TEXT the rest of the line:
  *
