@@ -58,6 +58,7 @@ func TestESPIDFGlue(t *testing.T) {
 	sources := append(clientSources(t), glueFolder+"/umqtt_esp_uart.c", espIDFStandIn+"/host.c", "esp-idf/glue.c")
 	program := filepath.Join(t.TempDir(), "glue")
 	runTool(t, "cc", append(append([]string{"-o", program}, flags...), sources...)...)
+	r.splice.Pace(19200) // byte by byte
 	board := start(t, program, r.splice.BoardPath())
 	board.wantEnd()
 	for _, line := range board.written() {

@@ -122,6 +122,7 @@ static void begin(heard *h)
 static void session(heard *h)
 {
     want(umqtt_connect(&client) == UMQTT_OK, "connect");
+    (void)umqtt_wait(&client, UMQTT_UNTIL_CONNECTED, 5); /* less than a tick */
     want(umqtt_wait(&client, UMQTT_UNTIL_CONNECTED, 20000) == UMQTT_OK && h->connected == 1, "connected");
     want(umqtt_subscribe(&client, "glue/#", 1) == UMQTT_OK, "subscribe");
     want(umqtt_wait(&client, UMQTT_UNTIL_IDLE, 20000) == UMQTT_OK, "idle");

@@ -18,29 +18,23 @@ static TickType_t ticks(uint32_t ms)
     return (TickType_t)((ms / 1000U) * (uint32_t)configTICK_RATE_HZ + ((ms % 1000U) * (uint32_t)configTICK_RATE_HZ + 999U) / 1000U);
 }
 
+/* Reading fails when writing does: umqtt_esp_uart_step says so. */
 static void write_uart(void *context, const uint8_t *bytes, size_t n)
 {
-    umqtt_esp_uart *uart = (umqtt_esp_uart *)context;
+    const umqtt_esp_uart *uart = (const umqtt_esp_uart *)context;
 
-    if (uart_write_bytes(uart->port, bytes, n) != (int)n) {
-        uart->error = ESP_FAIL;
-    }
+    (void)uart_write_bytes(uart->port, bytes, n);
 }
 
 static size_t read_uart(void *context, uint8_t *bytes, size_t n)
 {
-    umqtt_esp_uart *uart = (umqtt_esp_uart *)context;
+    const umqtt_esp_uart *uart = (const umqtt_esp_uart *)context;
     size_t waiting = 0;
-    int got;
+    int got = 0;
 
-    if (uart_get_buffered_data_len(uart->port, &waiting) != ESP_OK) {
-        uart->error = ESP_FAIL;
-        return 0;
+    if (uart_get_buffered_data_len(uart->port, &waiting) == ESP_OK && waiting > 0U) {
+        got = uart_read_bytes(uart->port, bytes, (uint32_t)((n < waiting) ? n : waiting), 0);
     }
-    if (n > waiting) {
-        n = waiting;
-    }
-    got = (n == 0U) ? 0 : uart_read_bytes(uart->port, bytes, (uint32_t)n, 0);
     return (got > 0) ? (size_t)got : 0U;
 }
 
@@ -117,10 +111,9 @@ void umqtt_esp_uart_use(umqtt_esp_uart *uart, umqtt_config *config)
     config->baud = uart->baud;
 }
 
-esp_err_t umqtt_esp_uart_step(umqtt_esp_uart *uart, umqtt_client *client, uint32_t max_ms)
+esp_err_t umqtt_esp_uart_step(const umqtt_esp_uart *uart, umqtt_client *client, uint32_t max_ms)
 {
     uint32_t ms = umqtt_poll(client);
-    esp_err_t err;
     uint8_t first;
     int got;
 
@@ -129,17 +122,11 @@ esp_err_t umqtt_esp_uart_step(umqtt_esp_uart *uart, umqtt_client *client, uint32
     if (got > 0) {
         umqtt_receive(client, &first, 1);
         (void)umqtt_poll(client);
-    } else if (got < 0) {
-        uart->error = ESP_FAIL;
-    } else {
-        /* time is over */
     }
-    err = uart->error;
-    uart->error = ESP_OK;
-    return err;
+    return (got < 0) ? ESP_FAIL : ESP_OK;
 }
 
-esp_err_t umqtt_esp_uart_close(umqtt_esp_uart *uart)
+esp_err_t umqtt_esp_uart_close(const umqtt_esp_uart *uart)
 {
     (void)uart_wait_tx_done(uart->port, ticks(CLOSE_MS));
     return uart_driver_delete(uart->port);

@@ -50,7 +50,6 @@ typedef struct umqtt_esp_uart_config {
 typedef struct umqtt_esp_uart {
     uart_port_t port;
     uint32_t baud;
-    esp_err_t error; /* of the driver, since the last step */
     umqtt_message_fn message;
     umqtt_event_fn event;
     void *context;
@@ -74,12 +73,12 @@ void umqtt_esp_uart_use(umqtt_esp_uart *uart, umqtt_config *config);
  * Does what there is to do for the client, and sleeps until bytes arrive, its time comes, or max_ms are over: call it in a loop. The task is blocked meanwhile, so others
  * run. It takes the place of umqtt_poll.
  *
- * ESP_OK: go on. ESP_FAIL: the driver failed since the last step, because it is not installed any more.
+ * ESP_OK: go on. ESP_FAIL: the UART has no driver any more.
  */
-esp_err_t umqtt_esp_uart_step(umqtt_esp_uart *uart, umqtt_client *client, uint32_t max_ms);
+esp_err_t umqtt_esp_uart_step(const umqtt_esp_uart *uart, umqtt_client *client, uint32_t max_ms);
 
 /* Waits up to a second until all has left, and removes the driver. Errors are the driver's. */
-esp_err_t umqtt_esp_uart_close(umqtt_esp_uart *uart);
+esp_err_t umqtt_esp_uart_close(const umqtt_esp_uart *uart);
 
 /*
  * A result in ESP-IDF's words, for ESP_ERROR_CHECK and ESP_RETURN_ON_ERROR:

@@ -22,7 +22,9 @@
 void app_main(void);
 
 static const char *path;
-static int line = -1; /* without a driver */
+static int line = -1;  /* without a driver */
+static unsigned looks; /* at the UART, since the task waited last */
+static const unsigned watchdog = 5000;
 
 /* ---- UART ---- */
 
@@ -116,6 +118,7 @@ int uart_read_bytes(uart_port_t port, void *buf, uint32_t length, TickType_t tic
         if (got == length || left <= 0) {
             return (int)got;
         }
+        looks = 0;
         (void)poll(&p, 1, (int)(left / 1000) + 1);
     }
 }
@@ -126,6 +129,11 @@ esp_err_t uart_get_buffered_data_len(uart_port_t port, size_t *size)
 
     if (!installed(port) || ioctl(line, FIONREAD, &n) != 0) {
         return ESP_FAIL;
+    }
+    looks++;
+    if (looks > watchdog) {
+        fputs("the task lets nobody else run: the watchdog bites\n", stderr);
+        exit(2);
     }
     *size = (size_t)n;
     return ESP_OK;
@@ -171,6 +179,7 @@ void vTaskDelay(TickType_t ticks)
         fputs("a delay of no tick lets nobody run\n", stderr);
         exit(2);
     }
+    looks = 0;
     (void)poll(NULL, 0, (int)(ticks * 1000U / configTICK_RATE_HZ));
 }
 
