@@ -36,10 +36,11 @@ func buildESPIDF(t testing.TB) string {
 	return filepath.Join(dir, "lamp")
 }
 
-// TestESPIDF runs the example for ESP-IDF whole, with the gateway killed in between.
+// TestESPIDF runs the example for ESP-IDF whole, on a line that loses frames, with the gateway killed in between.
 func TestESPIDF(t *testing.T) {
 	t.Parallel()
 	r := newLine(t, "max_frame: 250, rx_buffer: 1024", "lamp/state")
+	r.splice.Disturb(lossy, lossy)
 	board := start(t, buildESPIDF(t), r.splice.BoardPath())
 	r.switchLamp(func() {
 		r.gateway.Kill()
@@ -66,11 +67,12 @@ func TestESPIDFGlue(t *testing.T) {
 	}
 }
 
-// TestESPIDFLint holds the glue to what the client is held to.
-func TestESPIDFLint(t *testing.T) {
+// TestLint holds glue and class to what the client is held to.
+func TestLint(t *testing.T) {
 	t.Parallel()
 	flags := []string{"-std=c99", "-I", espIDFStandIn + "/include", "-I", sourceFolder, "-I", glueFolder}
 	runTool(t, "clang-tidy", append([]string{"--quiet", glueFolder + "/umqtt_esp_uart.c", "--"}, flags...)...)
+	runTool(t, "clang-tidy", append([]string{"--quiet", sourceFolder + "/UmqttSerial.cpp", "--", "-std=gnu++11", "-DARDUINO=10819"}, ownStandIns...)...)
 	runTool(t, "clang", append([]string{"-Weverything", "-Werror", "-Wno-padded", "-fsyntax-only", glueFolder + "/umqtt_esp_uart.c"}, flags...)...)
 }
 
