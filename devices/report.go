@@ -172,9 +172,8 @@ func (d *Device) reportBoard(n *gateway.Notice) {
 		d.met.Refused[requests[n.Type]].Inc()
 		level := d.said.level(aboutBoard+n.ClientID, n.Reason.String()) // it asks again every few seconds
 		d.log.Log(d.inner, level, "board refused", "client", n.ClientID, "reason", n.Reason.String())
-	case gateway.BoardAsleep:
+	case gateway.BoardAsleep: // counted below too: after a restart it is the first that is known of it
 		d.log.Debug("board asleep", "client", n.ClientID)
-		return
 	case gateway.BoardAwake:
 		d.log.Debug("board awake", "client", n.ClientID)
 		return

@@ -236,10 +236,11 @@ type NodeStatus struct {
 	Stored    int // messages of the board in the outbox
 }
 
-// Nodes returns the nodes that have a board session, in no order.
+// Nodes returns the nodes that have a board session, in no order. A board that sleeps through a restart is among them, though nobody
+// knows where it will wake up.
 func (g *Gateway) Nodes() []NodeStatus {
 	var all []NodeStatus
-	for _, n := range g.nodes {
+	for _, n := range g.byID {
 		if n.live() {
 			all = append(all, NodeStatus{
 				ID: n.id, ClientID: n.clientID, Peer: n.peer, Since: n.began, Connected: n.state.joined(), Asleep: n.sleeps(),

@@ -187,6 +187,7 @@ func (g *Gateway) Restore(now time.Time, clientID string, state []byte, stored i
 func (g *Gateway) restoreAsleep(now time.Time, n *node, nap time.Duration) {
 	n.nap, n.lastHeard, n.began = nap, now, now
 	g.enter(n, asleep)
+	g.notice(Notice{Kind: BoardAsleep, Node: n.id, ClientID: n.clientID})
 	g.reopen(now, n)
 	g.schedule(n)
 }

@@ -141,6 +141,9 @@ func TestBoardSleepsThroughARestart(t *testing.T) {
 		if c.Clean || c.Will == nil {
 			t.Fatalf("opened %+v", c)
 		}
+		if all := s.g.Nodes(); len(all) != 1 || !all[0].Asleep || all[0].ClientID != "b1" {
+			t.Errorf("nodes that a person sees: %+v", all)
+		}
 		s.advance(time.Millisecond)
 		s.up(c.Node, true)
 		s.deliver(c.Node, "a", "x", 1)
