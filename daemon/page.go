@@ -12,6 +12,7 @@ import (
 	"github.com/umqttd/umqttd/daemon/config"
 	"github.com/umqttd/umqttd/daemon/web"
 	"github.com/umqttd/umqttd/devices"
+	"github.com/umqttd/umqttd/devices/port"
 )
 
 // askTimeout bounds the questions that a page asks of all devices together. A
@@ -75,24 +76,31 @@ func showDevice(s *devices.Status) web.Device {
 		d.Problem = strings.TrimPrefix(d.Problem+"; "+s.Outbox.Problem, "; ")
 	}
 	for i := range s.Boards {
-		d.Boards = append(d.Boards, showBoard(&s.Boards[i]))
+		d.Boards = append(d.Boards, showBoard(&s.Boards[i], s.Open))
 	}
 	return d
 }
 
 // settings are the keys of a device that a person may want to see. Of its broker only the label is among them: no user, no file, no key.
 func settings(c *config.Device) []web.Setting {
-	all := []web.Setting{
-		{Key: "port", Value: c.Port.String()},
-		{Key: "rx_buffer", Value: fmt.Sprintf("%d bytes", c.RxBuffer)},
-		{Key: "max_frame", Value: fmt.Sprintf("%d bytes", c.MaxFrame)},
-		{Key: "broker", Value: c.Broker.Label()},
-	}
+	var all []web.Setting
 	add := func(key, value string) {
 		if value != "" {
 			all = append(all, web.Setting{Key: key, Value: value})
 		}
 	}
+	if c.Port.Path != "" {
+		add("port", c.Port.Path)
+	} else {
+		add("usb", c.Port.USB.String())
+	}
+	if c.Port.Kind() == port.KindTTY {
+		add("baud", fmt.Sprint(c.Port.Baud))
+		add("reset", string(c.Port.Reset))
+	}
+	add("rx_buffer", fmt.Sprintf("%d bytes", c.RxBuffer))
+	add("max_frame", fmt.Sprintf("%d bytes", c.MaxFrame))
+	add("broker", c.Broker.Label())
 	add("client_id", c.ClientID)
 	for _, id := range slices.Sorted(maps.Keys(c.Topics)) {
 		add(fmt.Sprintf("topics: %d", id), c.Topics[id])
@@ -105,7 +113,13 @@ func settings(c *config.Device) []web.Setting {
 	if n := c.Limits.MaxPayload; n > 0 {
 		add("limits.max_payload", fmt.Sprintf("%d bytes", n))
 	}
+	if c.Console.NoLog {
+		add("console.log", "false")
+	}
 	add("console.topic", c.Console.Topic)
+	if n := len(c.HomeAssistant.Entities); n > 0 {
+		add("homeassistant", fmt.Sprintf("entities: %s", strings.Join(slices.Sorted(maps.Keys(c.HomeAssistant.Entities)), ", ")))
+	}
 	return all
 }
 
@@ -119,7 +133,8 @@ func allowed(filters []string) string {
 	return strings.Join(filters, ", ")
 }
 
-func showBoard(b *devices.Board) web.Board {
+// showBoard shows a board. Whoever sleeps may take the port along (native USB does); of any other board whose port is gone nobody knows more than that.
+func showBoard(b *devices.Board, open bool) web.Board {
 	board := web.Board{
 		ClientID: b.ClientID, Since: b.Since, BrokerOnline: b.Broker, SRTT: b.SRTT, Uplink: b.Uplink, Downlink: b.Downlink, Stored: b.Stored,
 		PerMinute: b.PerMinute, Filters: b.Filters,
@@ -127,6 +142,8 @@ func showBoard(b *devices.Board) web.Board {
 	switch {
 	case b.Connected && b.Asleep:
 		board.Session = web.Asleep
+	case b.Connected && !open:
+		board.Session = web.Lost
 	case b.Connected:
 		board.Session = web.Active
 	default:

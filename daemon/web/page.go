@@ -2,12 +2,10 @@ package web
 
 import (
 	"bytes"
-	"fmt"
 	"html/template"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -22,15 +20,17 @@ const (
 )
 
 var page = template.Must(template.New("page.html").Funcs(template.FuncMap{
-	"visible": logs.Visible, // the template escapes HTML; this, what misleads the eye
-	"age":     age,
-	"span":    span,
-	"group":   group,
-	"size":    size,
-	"volume":  volume,
-	"ms":      milliseconds,
-	"excerpt": excerpt,
-	"word":    word,
+	"visible":  logs.Visible, // the template escapes HTML; this, what misleads the eye
+	"age":      age,
+	"span":     span,
+	"group":    group,
+	"number":   func(n int) string { return group(uint64(max(n, 0))) },
+	"size":     size,
+	"volume":   volume,
+	"ms":       milliseconds,
+	"excerpt":  excerpt,
+	"word":     word,
+	"commands": commands,
 }).ParseFS(files, "assets/page.html"))
 
 // view is what the template gets.
@@ -38,6 +38,8 @@ type view struct {
 	Status
 	Devices                 []deviceView
 	All, Up, Boards, Online int    // devices, those that are up; boards connected; of these, with the broker
+	PerMinute               int    // messages in the last minute
+	Waiting                 uint64 // messages in the outbox
 	Only                    string // the device that the page is about; empty for all
 	Root, Events            string // relative URLs: the page works below any path of a reverse proxy
 }
@@ -52,29 +54,8 @@ type deviceView struct {
 	Detail       bool // it has the page for itself
 }
 
-// hop is one step on the way of a message.
-type hop struct{ Name, Points, Last string }
-
 // ID names the device's part of the page.
 func (d *deviceView) ID() string { return "device-" + logs.Visible(d.Name) }
-
-// Hops returns the latencies for the template.
-func (d *deviceView) Hops() []hop {
-	return []hop{
-		newHop("serial round trip", d.SerialTrips), newHop("broker round trip", d.BrokerTrips), newHop("uplink, end to end", d.UplinkTimes),
-	}
-}
-
-func newHop(name string, trips []time.Duration) hop {
-	h := hop{Name: name, Last: "–"}
-	var points []string
-	for _, d := range trips {
-		points = append(points, strconv.FormatFloat(float64(d.Microseconds())/1000, 'f', -1, 64))
-		h.Last = milliseconds(max(d, time.Microsecond))
-	}
-	h.Points = strings.Join(points, " ")
-	return h
-}
 
 func newView(status Status, showPayloads bool) view {
 	v := view{Status: status, All: len(status.Devices), Events: "events"}
@@ -82,7 +63,9 @@ func newView(status Status, showPayloads bool) view {
 		if d.Up {
 			v.Up++
 		}
+		v.Waiting += d.Stored
 		for _, b := range d.Boards {
+			v.PerMinute += b.PerMinute
 			if b.Session == Active || b.Session == Asleep {
 				v.Boards++
 				if b.BrokerOnline {
@@ -146,62 +129,4 @@ func excerpt(payload []byte) string {
 		return logs.Visible(string(payload[:maxPayload])) + "…"
 	}
 	return logs.Visible(string(payload))
-}
-
-// age returns how long ago t was.
-func age(now, t time.Time) string {
-	if t.IsZero() {
-		return "never"
-	}
-	if now.Sub(t) < time.Second {
-		return "now"
-	}
-	return span(now, t) + " ago"
-}
-
-// span returns the time from t to now in its one or two largest units.
-func span(now, t time.Time) string {
-	d := max(now.Sub(t), 0)
-	days, hours, minutes, seconds := int(d.Hours())/24, int(d.Hours())%24, int(d.Minutes())%60, int(d.Seconds())%60
-	switch {
-	case days > 0:
-		return fmt.Sprintf("%d d %d h", days, hours)
-	case hours > 0:
-		return fmt.Sprintf("%d h %d min", hours, minutes)
-	case minutes > 0:
-		return fmt.Sprintf("%d min", minutes)
-	default:
-		return fmt.Sprintf("%d s", seconds)
-	}
-}
-
-// group returns the number with a narrow space between groups of three digits.
-func group(n uint64) string {
-	digits := strconv.FormatUint(n, 10)
-	for i := len(digits) - 3; i > 0; i -= 3 {
-		digits = digits[:i] + "\u202f" + digits[i:]
-	}
-	return digits
-}
-
-// size returns the size of a message.
-func size(bytes int) string { return volume(int64(bytes)) }
-
-// volume returns a number of bytes.
-func volume(bytes int64) string {
-	switch {
-	case bytes < 10_000:
-		return fmt.Sprintf("%d B", bytes)
-	case bytes >= 1<<20:
-		return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20))
-	}
-	return fmt.Sprintf("%.1f KiB", float64(bytes)/1024)
-}
-
-// milliseconds returns a round trip; 0 means that none was measured.
-func milliseconds(d time.Duration) string {
-	if d == 0 {
-		return "–"
-	}
-	return strconv.FormatFloat(float64(d.Microseconds())/1000, 'f', 1, 64) + " ms"
 }

@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
 	"regexp"
 	"strings"
@@ -63,9 +64,9 @@ func TestPageShowsTheGateway(t *testing.T) {
 	for _, want := range []string{
 		"<title>pi-attic – umqttd</title>", "umqttd 1.2.3", "up 3 d 3 h", "mqtts://broker.example.org:8883",
 		"<b>3 of 4</b> devices up", "<b>3</b> boards connected", "<b>2 of 3</b> with the broker",
-		"greenhouse-1", "for 3 h 0 min", "6.4 ms", "617\u202f283 from the board", "<dd>1\u202f234\u202f567</dd>",
-		"sensors/greenhouse/temperature", "5 B, now", "2 B, 4 s ago", "4 B, 7 min ago",
-		"no such port; plug the board in", "No board has connected yet.", "broker wss://own.example.org/mqtt", "asleep", "broker offline", `data-spark="6.1 7"`, "7.0 ms", `<a href="devices/greenhouse">`,
+		"greenhouse-1", "for 3 h 0 min", "6.4 ms", `data-label="From board">617 283</td>`, "<dd>1\u202f234\u202f567</dd>",
+		"sensors/greenhouse/temperature", `>5 B</span> <span class="age">now<`, `>2 B</span> <span class="age">4 s ago<`, `>4 B</span> <span class="age">7 min ago<`,
+		"no such port; plug the board in", "No board is connected. Nothing has come from this port yet; <code>umqttd doctor</code> finds out why.", "broker wss://own.example.org/mqtt", "asleep", "broker offline", "<b>17</b> in the outbox", "<b>0</b> messages in the last minute", `<polyline points="93,4 96,2">`, "max 7.0", "7.0 ms", `<a href="devices/greenhouse">`,
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page lacks %q", want)
@@ -161,7 +162,7 @@ func TestPageStaysSmallWithThousandsOfBoards(t *testing.T) {
 	if n := strings.Count(body, ">node<"); n != maxBoards {
 		t.Errorf("%d boards, want %d", n, maxBoards)
 	}
-	if n := strings.Count(body, "<li>") - 3; n > maxBoards*maxTopics {
+	if n := strings.Count(body, "<li>") - 4; n > maxBoards*maxTopics {
 		t.Errorf("%d topics, want %d at most", n, maxBoards*maxTopics)
 	}
 	for _, want := range []string{"and 9900 more", "<b>10000</b> boards connected"} {
@@ -181,7 +182,10 @@ func TestWords(t *testing.T) {
 		{span(noon, noon.Add(-49*time.Hour)), "2 d 1 h"},
 		{group(0), "0"}, {group(999), "999"}, {group(1000), "1\u202f000"}, {group(1234567), "1\u202f234\u202f567"},
 		{size(0), "0 B"}, {size(9999), "9999 B"}, {size(10240), "10.0 KiB"},
-		{milliseconds(0), "–"}, {milliseconds(1250 * time.Microsecond), "1.2 ms"},
+		{milliseconds(0), "–"}, {milliseconds(1), "0.01 ms"}, {milliseconds(420 * time.Microsecond), "0.42 ms"}, {milliseconds(1250 * time.Microsecond), "1.2 ms"},
+		{milliseconds(time.Minute), "60000 ms"},
+		{fmt.Sprint(commands("no port; `umqttd ports` lists them")), "[{no port;  false} {umqttd ports true} { lists them false}]"},
+		{fmt.Sprint(commands("a ` b")), "[{a ` b false}]"}, {fmt.Sprint(commands("")), "[]"},
 	} {
 		if test.got != test.want {
 			t.Errorf("got %q, want %q", test.got, test.want)
