@@ -45,6 +45,7 @@ test: packages check cross ## check and test everything; what runs in CI
 packages:
 	@tools/install-test-packages
 	@test/micropython/install
+	@test/browser/install
 	@test/firmware/install-packages
 
 .PHONY: check

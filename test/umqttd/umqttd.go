@@ -86,7 +86,7 @@ func (l *lineLog) String() string {
 	return l.text.String()
 }
 
-// Start starts umqttd and waits until it is ready. Config is YAML without the key http, which Start adds.
+// Start starts umqttd and waits until it is ready. Config is YAML without the key http, which Start adds; or with a line "http: {...}" for other keys than listen.
 func Start(t testing.TB, program, config string) *Gateway {
 	t.Helper()
 	return start(t, []string{program}, config)
@@ -110,7 +110,12 @@ func start(t testing.TB, program []string, config string) *Gateway {
 // write writes the configuration.
 func (g *Gateway) write(config string) {
 	g.t.Helper()
-	config += fmt.Sprintf("\nhttp: {listen: %q}\n", g.http)
+	listen := fmt.Sprintf("\nhttp: {listen: %q", g.http)
+	if before, keys, own := strings.Cut("\n"+config, "\nhttp: {"); own {
+		config = before + listen + ", " + keys
+	} else {
+		config += listen + "}\n"
+	}
 	// The program may be reading at this moment: it must never find half a file.
 	err := os.WriteFile(g.file()+".new", []byte(config), 0o600)
 	if err == nil {
