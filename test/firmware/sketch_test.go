@@ -127,3 +127,17 @@ func TestM5Stack(t *testing.T) {
 	sketch.say("")
 	r.wantHeard(witness.Message{Topic: "m5/button", Payload: "A"})
 }
+
+// TestClass goes through what the examples leave out: arduino/session.cpp.
+func TestClass(t *testing.T) {
+	t.Parallel()
+	r := newLine(t, `max_frame: 1024, topics: {7: "self/known"}`, "self/will")
+	board := start(t, hostArduino(t, "arduino/session.cpp", "arduino/host.cpp"), r.splice.BoardPath())
+	board.wantEnd()
+	for _, line := range board.written() {
+		if line != "begin 115200" {
+			t.Error(line)
+		}
+	}
+	patience.Wait(t, "the gateway shows what the sketch prints", func() bool { return r.gateway.Logged("done") == 1 })
+}
