@@ -4,6 +4,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -17,8 +19,8 @@ const (
 // espIDFWarnings are errors where the component is compiled.
 var espIDFWarnings = append(append([]string{}, warnings...), "-I", espIDFStandIn+"/include", "-I", sourceFolder, "-I", glueFolder, "-DESP_PLATFORM=1")
 
-// buildESPIDF builds the example's whole project for this machine, as it is shipped: CMake reads its CMakeLists.txt and the component's. ESP-IDF is standins/esp-idf.
-func buildESPIDF(t testing.TB) string {
+// buildESPIDF builds a project for this machine as it is shipped: CMake reads its CMakeLists.txt and the component's. ESP-IDF is standins/esp-idf.
+func buildESPIDF(t testing.TB, project string) string {
 	t.Helper()
 	standIn, err := filepath.Abs(espIDFStandIn)
 	if err != nil {
@@ -26,7 +28,7 @@ func buildESPIDF(t testing.TB) string {
 	}
 	dir := t.TempDir()
 	flags := append([]string{"-std=gnu17"}, append(append([]string{}, warnings...), hostSanitizers...)...)
-	for _, args := range [][]string{{"-S", espIDFExample, "-B", dir, "-DCMAKE_C_FLAGS=" + strings.Join(flags, " ")}, {"--build", dir}} {
+	for _, args := range [][]string{{"-S", project, "-B", dir, "-DCMAKE_C_FLAGS=" + strings.Join(flags, " ")}, {"--build", dir}} {
 		command := exec.Command("cmake", args...)
 		command.Env = append(os.Environ(), "IDF_PATH="+standIn)
 		if output, err := command.CombinedOutput(); err != nil {
@@ -41,7 +43,7 @@ func TestESPIDF(t *testing.T) {
 	t.Parallel()
 	r := newLine(t, "max_frame: 250, rx_buffer: 1024", "lamp/state")
 	r.splice.Disturb(lossy, lossy)
-	board := start(t, buildESPIDF(t), r.splice.BoardPath())
+	board := start(t, buildESPIDF(t, espIDFExample), r.splice.BoardPath())
 	r.switchLamp(func() {
 		r.gateway.Kill()
 		r.gateway.Restart()
@@ -49,6 +51,49 @@ func TestESPIDF(t *testing.T) {
 	board.wait("lamp: connected", 2)
 	board.wait("gpio 8 level 1", 2)
 	board.wait("gpio 8 level 0", 1)
+}
+
+// TestESPIDFProject builds the example as a project of somebody's own, elsewhere, with what is packed of the component in its folder components.
+func TestESPIDFProject(t *testing.T) {
+	t.Parallel()
+	_, excluded, _ := strings.Cut(clientFile(t, "idf_component.yml"), "  exclude:\n")
+	var skip []string
+	for _, pattern := range regexp.MustCompile(`(?m)^    - "(\w+)(?:/\*\*/\*)?"$`).FindAllStringSubmatch(excluded, -1) {
+		skip = append(skip, pattern[1])
+	}
+	project := t.TempDir()
+	copyAll(t, project, espIDFExample, nil)
+	copyAll(t, filepath.Join(project, "components", "umqtt_serial"), clientFolder, skip)
+	buildESPIDF(t, project)
+}
+
+// copyAll copies what is in a folder, but for some of it.
+func copyAll(t testing.TB, to, from string, skip []string) {
+	t.Helper()
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		if slices.Contains(skip, entry.Name()) {
+			continue
+		}
+		path := filepath.Join(from, entry.Name())
+		if entry.IsDir() {
+			err = os.CopyFS(filepath.Join(to, entry.Name()), os.DirFS(path))
+		} else {
+			var text []byte
+			if text, err = os.ReadFile(path); err == nil {
+				err = os.MkdirAll(to, 0o700)
+			}
+			if err == nil {
+				err = os.WriteFile(filepath.Join(to, entry.Name()), text, 0o600)
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // TestESPIDFGlue goes through the glue's own calls: esp-idf/glue.c.
