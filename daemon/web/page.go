@@ -123,10 +123,12 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 // word returns the state of a session as a class of the style sheet.
 func word(s Session) string { return strings.Fields(s.String())[0] }
 
-// excerpt returns the beginning of a payload.
-func excerpt(payload []byte) string {
-	if len(payload) > maxPayload {
-		return logs.Visible(string(payload[:maxPayload])) + "…"
+// excerpt returns the beginning of what a message said, as far as it was kept.
+func excerpt(t Topic) string {
+	kept := t.Payload[:min(len(t.Payload), maxPayload)]
+	text := logs.Visible(string(kept))
+	if len(kept) > 0 && (len(kept) < len(t.Payload) || len(kept) < t.Size) {
+		text += "…"
 	}
-	return logs.Visible(string(payload))
+	return text
 }

@@ -84,7 +84,11 @@ func TestPageShowsPayloadsIfAsked(t *testing.T) {
 	status := full()
 	status.Devices[0].Boards[0].Topics[1].Payload = []byte(strings.Repeat("x", 63) + "é" + "z")
 	body := show(t, status, true)
-	if !strings.Contains(body, "<q>23.75</q>") || !strings.Contains(body, "x\\xc3…</q>") || strings.Contains(body, "xz") {
+	status.Devices[0].Boards[0].Topics[2].Size = 90 // of which the gateway kept 4
+	if longer := show(t, status, true); !strings.Contains(longer, "<q>open…</q>") {
+		t.Error("what was not kept leaves no trace:\n", longer)
+	}
+	if !strings.Contains(body, "<q>open</q>") || !strings.Contains(body, "<q>23.75</q>") || !strings.Contains(body, "x\\xc3…</q>") || strings.Contains(body, "xz") {
 		t.Error("the payloads are not there, or not cut:\n", body)
 	}
 }

@@ -49,7 +49,7 @@ func startChromium(dir string) error {
 	chromium.stop = stop
 	if err := chromedp.Do(chromium.ctx); err != nil {
 		stop()
-		return fmt.Errorf("browser: %s does not start; ordinary users need Debian's chromium-sandbox too, which %s installs: %w", path, install, err)
+		return fmt.Errorf("browser: %s does not start; ordinary users may need Debian's chromium-sandbox, which %s installs: %w", path, install, err)
 	}
 	return nil
 }

@@ -32,12 +32,15 @@ func TestHostileBoard(t *testing.T) {
 		attack(turn) // patched into a page that is there
 		page.wait("tbody th", "m"+evil)
 		page.wait(".topics", turn+evil)
-		page.wait(".topics q", "p"+turn+evil[:60])
+		page.wait(".topics q", ("p" + turn + evil)[:64]+"…")
 		eval[bool](page, `(d => { if (d) d.open = true; return true })(document.querySelector("details"))`)
 		page.wait("pre", "c"+turn+evil)
 	}
 	own.wait(".settings", "before"+evil+"/s")
-	for _, page := range []*window{all, own} {
+	own.see(look{width: 360})
+	for name, page := range map[string]*window{"hostile": all, "hostile-own": own} {
+		page.wantSound(name, true)
+		page.keep(name)
 		if eval[bool](page, `"hacked" in window`) {
 			t.Error("a script of the board has run")
 		}

@@ -52,6 +52,8 @@ func TestLive(t *testing.T) {
 	w.mayLose()
 	r.gateway.Stop()
 	w.wait("#connection", "Connection lost.")
+	w.wantSound("connection lost", true)
+	w.keep("lost")
 	r.gateway.Restart()
 	w.wait("#connection", "live")
 	w.wait("#device-attic tbody .pill", "asleep") // it has not noticed
@@ -86,6 +88,8 @@ func TestOutboxIsSeen(t *testing.T) {
 	}
 	w.wait("#top", "3 in the outbox")
 	w.wait("#device-attic .counts .warn", "3")
+	w.wantSound("outbox", true)
+	w.keep("outbox")
 	r.broker.Restart()
 	w.wait("#top", "1 of 1 with the broker")
 	w.wait("#device-attic tbody", "3")

@@ -19,8 +19,11 @@ var views = map[string]look{
 	"dark":  {dark: true},
 	"phone": {width: 360},
 	"small": {width: 320, dark: true}, // 1280 pixels at 400 %
-	"print": {media: "print", dark: true, width: 794},
+	"print": {dark: true, width: 794, media: "print"},
 }
+
+// judged are those that axe-core looks at: the others have the same colours and elements, elsewhere.
+var judged = map[string]bool{"light": true, "dark": true, "phone": true}
 
 // pages are those of life that differ.
 var pages = []string{"/", "/devices/greenhouse", "/devices/cellar"}
@@ -36,19 +39,21 @@ func TestEveryPageIsSound(t *testing.T) {
 				w.visit(path)
 			}
 			w.wait("#connection", map[bool]string{true: "", false: "live"}[views[name].media == "print"])
-			w.wantSound(name + " " + path)
+			w.wantSound(name+" "+path, judged[name])
 			w.keep(name + strings.ReplaceAll(path, "/", "-"))
 		}
 		w = empty.open("/", views[name])
 		w.wait("main, #top", "No device is configured.")
-		w.wantSound(name + " of an empty gateway")
+		w.wantSound(name+" of an empty gateway", judged[name])
 		w.keep(name + "-empty")
 	}
 }
 
-func (w *window) wantSound(where string) {
+func (w *window) wantSound(where string, accessible bool) {
 	w.t.Helper()
-	w.wantAccessible(where)
+	if accessible {
+		w.wantAccessible(where)
+	}
 	// What is wider than the window makes it scroll sideways; what is wider than its own card is cut off or lies over the next.
 	for _, wide := range eval[[]string](w, `[...document.querySelectorAll("body, body *")]
 		.filter(e => e.getBoundingClientRect().right > innerWidth + 0.5 && getComputedStyle(e).clipPath === "none" && !e.closest("thead"))
