@@ -59,7 +59,11 @@ func TestDetailsStayOpen(t *testing.T) {
 	}
 	b.Print("the last\n")
 	w.wait("pre", "the last")
-	if !eval[bool](w, `(p => p.scrollHeight > p.clientHeight && Math.abs(p.scrollTop) < 2)(document.querySelector("pre"))`) {
+	if !eval[bool](w, `(p => {
+		const text = document.createRange();
+		text.selectNodeContents(p);
+		return p.scrollHeight > p.clientHeight && [...text.getClientRects()].at(-1).bottom <= p.getBoundingClientRect().bottom;
+	})(document.querySelector("pre"))`) {
 		t.Error("the last line of the console is not the one that is seen")
 	}
 	if text := w.text("summary"); !strings.Contains(text, "20 lines") {

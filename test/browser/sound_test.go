@@ -2,6 +2,7 @@ package browser
 
 import (
 	"flag"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -54,14 +55,14 @@ func (w *window) wantSound(where string, accessible bool) {
 	if accessible {
 		w.wantAccessible(where)
 	}
-	// What is wider than the window makes it scroll sideways; what is wider than its own card is cut off or lies over the next.
-	for _, wide := range eval[[]string](w, `[...document.querySelectorAll("body, body *")]
-		.filter(e => e.getBoundingClientRect().right > innerWidth + 0.5 && getComputedStyle(e).clipPath === "none" && !e.closest("thead"))
-		.map(e => e.outerHTML.slice(0, 120))`) {
+	// What is wider than the window makes it scroll sideways, or a phone show everything smaller.
+	for _, wide := range eval[[]string](w, fmt.Sprintf(`[...document.querySelectorAll("body, body *")]
+		.filter(e => e.getBoundingClientRect().right > %d.5 && !e.closest("thead"))
+		.map(e => e.outerHTML.slice(0, 120))`, w.width)) {
 		w.t.Errorf("%s: wider than the window: %s", where, wide)
 	}
-	if eval[bool](w, "document.scrollingElement.scrollWidth > innerWidth") {
-		w.t.Errorf("%s: it scrolls sideways", where)
+	if width := eval[int64](w, "document.scrollingElement.scrollWidth"); width > w.width {
+		w.t.Errorf("%s: it is %d pixels wide, the window %d", where, width, w.width)
 	}
 	for _, moving := range eval[[]string](w, `document.getAnimations().map(a => a.effect?.target?.outerHTML.slice(0, 120) ?? "?")`) {
 		w.t.Errorf("%s: it moves: %s", where, moving)

@@ -35,6 +35,7 @@ type window struct {
 	t      testing.TB
 	ctx    context.Context
 	origin string // where all requests go
+	width  int64  // as wide as it is
 
 	mu       sync.Mutex
 	faults   []string
@@ -72,6 +73,7 @@ func (w *window) see(l look) {
 	if l.width == 0 {
 		l.width = 1280
 	}
+	w.width = l.width
 	media := emulation.SetEmulatedMediaParams{Media: l.media}
 	for feature, value := range map[string]string{
 		"prefers-color-scheme":   map[bool]string{true: "dark", false: "light"}[l.dark],
