@@ -192,6 +192,9 @@ func (g *Gateway) Shutdown(now time.Time) {
 		if g.open && n.peer != (Peer{}) && n.live() && n.state != asleep {
 			g.write(now, n.peer, &mqttsn.Packet{Type: mqttsn.Disconnect}, false)
 		}
+		if n.unsaved && n.sleeps() {
+			g.saveNode(n) // as it is now: it will sleep on
+		}
 		g.end(now, n, AbortSession, ReasonShutdown)
 	}
 	g.saveAll()

@@ -160,6 +160,22 @@ func TestBoardSleepsThroughARestart(t *testing.T) {
 	}
 }
 
+// TestShutdownRightAfterGoodNight: that a board sleeps is known to the next gateway even if this one ends before it would have been saved.
+func TestShutdownRightAfterGoodNight(t *testing.T) {
+	s := newScript(t, Config{Outbox: true})
+	s.up(s.connectWithWill(0), false)
+	s.want("connected", connack(mqttsn.Accepted))
+	s.advance(saveAfter)
+	s.board(mqttsn.Packet{Type: mqttsn.Disconnect, HasDuration: true, Duration: 100})
+	s.want("asleep", mqttsn.Packet{Type: mqttsn.Disconnect})
+	s.g.Shutdown(s.now)
+	s.collect()
+	next := s.restart("b1", s.saved[len(s.saved)-1].State, 0)
+	if all := next.g.Nodes(); len(all) != 1 || !all[0].Asleep {
+		t.Errorf("nodes after the restart: %+v", all)
+	}
+}
+
 // TestWillAfterARestart: a board that was there when the gateway died, with
 // messages that wait, and does not come back, was lost.
 func TestWillAfterARestart(t *testing.T) {

@@ -202,3 +202,24 @@ func TestCleanSessionLeavesNothing(t *testing.T) {
 		})
 	}
 }
+
+// TestSleepThroughARestart lets the gateway end and begin while a board sleeps. That notices nothing, so it is there for everybody else, too: retained, and counted.
+func TestSleepThroughARestart(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, setup{broker: lasting, outbox: t.TempDir()})
+	const status = "umqttd/gw/attic/status"
+	judge := r.judge(status)
+	judge.waitOn(status, "offline")
+	b := r.board(board.Config{ClientID: "m5"})
+	judge.waitOn(status, "offline", "online")
+	b.Sleep(time.Hour)
+	r.gateway.Stop()
+	judge.waitOn(status, "offline", "online", "offline")
+	r.gateway.Restart()
+	patience.Wait(t, "the board is online again", func() bool { // after another "offline", or at once
+		all := judge.on(status)
+		return len(all) > 3 && all[len(all)-1] == "online"
+	})
+	r.gateway.WaitMetric(metric("board_connected"), 1)
+	wantUndisturbed(t, b)
+}
