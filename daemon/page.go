@@ -92,7 +92,7 @@ func settings(c *config.Device) []web.Setting {
 	if c.Port.Path != "" {
 		add("port", c.Port.Path)
 	} else {
-		add("usb", c.Port.USB.String())
+		add("usb", strings.TrimPrefix(c.Port.USB.String(), "usb "))
 	}
 	if c.Port.Kind() == port.KindTTY {
 		add("baud", fmt.Sprint(c.Port.Baud))

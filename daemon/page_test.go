@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"github.com/umqttd/umqttd/daemon/logs/logtest"
+	"github.com/umqttd/umqttd/daemon/web"
+	"github.com/umqttd/umqttd/devices"
+	"github.com/umqttd/umqttd/devices/gateway"
 	"github.com/umqttd/umqttd/devices/port/porttest"
 )
 
@@ -88,4 +91,57 @@ devices:
 			t.Errorf("the page has %s", text)
 		}
 	})
+}
+
+// TestSettings are what the page of a device says of its configuration: keys as they are written there, defaults too, and no secret.
+func TestSettings(t *testing.T) {
+	cfg := parse(t, `
+broker: {url: "mqtt://one.example.org", username: gateway}
+devices:
+  - {name: a, port: /dev/ttyUSB0}
+  - name: b
+    usb: {vid: "10C4", pid: ea60, serial: "01435B26"}
+    baud: 9600
+    reset: pulse
+    client_id: b1
+    topics: {2: x/two, 1: x/one}
+    allow: {publish: ["x/#", y], subscribe: []}
+    limits: {messages_per_second: 5, max_payload: 100}
+    console: {log: false, topic: x/console}
+    homeassistant: {entities: {temperature: {platform: sensor, state_topic: x/one}}}
+  - {name: c, port: "udp://:1884"}
+`)
+	for i, want := range []string{
+		"port=/dev/ttyUSB0 baud=115200 reset=never rx_buffer=240 bytes max_frame=2048 bytes broker=mqtt://one.example.org allow.publish=everything allow.subscribe=everything",
+		"usb=10c4:ea60 serial 01435B26 baud=9600 reset=pulse rx_buffer=240 bytes max_frame=2048 bytes broker=mqtt://one.example.org client_id=b1 topics: 1=x/one topics: 2=x/two " +
+			"allow.publish=x/#, y allow.subscribe=nothing limits.messages_per_second=5 limits.max_payload=100 bytes console.log=false console.topic=x/console homeassistant=entities: temperature",
+		"port=udp://:1884 rx_buffer=240 bytes max_frame=2048 bytes broker=mqtt://one.example.org allow.publish=everything allow.subscribe=everything",
+	} {
+		var got []string
+		for _, s := range settings(&cfg.Devices[i]) {
+			got = append(got, s.Key+"="+s.Value)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("device %s:\n%s\nwant\n%s", cfg.Devices[i].Name, strings.Join(got, " "), want)
+		}
+	}
+}
+
+// TestSessionOnThePage: a board whose port is gone is lost, unless it sleeps; one that has no CONNACK yet waits for the broker.
+func TestSessionOnThePage(t *testing.T) {
+	for _, test := range []struct {
+		connected, asleep, open bool
+		want                    web.Session
+	}{
+		{true, false, true, web.Active},
+		{true, false, false, web.Lost},
+		{true, true, true, web.Asleep},
+		{true, true, false, web.Asleep},
+		{false, false, true, web.Awaiting},
+	} {
+		board := devices.Board{NodeStatus: gateway.NodeStatus{Connected: test.connected, Asleep: test.asleep}}
+		if got := showDevice(&devices.Status{Open: test.open, Boards: []devices.Board{board}}).Boards[0].Session; got != test.want {
+			t.Errorf("%+v: %s", test, got)
+		}
+	}
 }
