@@ -10,6 +10,7 @@ import (
 	"github.com/umqttd/umqttd/test/micropython/interpreter"
 	"github.com/umqttd/umqttd/test/mosquitto"
 	"github.com/umqttd/umqttd/test/patience"
+	"github.com/umqttd/umqttd/test/relay"
 )
 
 // original is where the umqtt of a real board is.
@@ -91,10 +92,10 @@ func (e *serialEnd) back()    { e.rig.gateway.Restart(); e.rig.waitPort() }
 // plainEnd is a broker.
 type plainEnd struct {
 	broker *mosquitto.Broker
-	relay  *relay
+	relay  *relay.Relay
 }
 
-func (e *plainEnd) cut()     { e.relay.drop() }
+func (e *plainEnd) cut()     { e.relay.Drop() }
 func (e *plainEnd) restart() { e.broker.Restart() }
 func (e *plainEnd) away()    { e.broker.Stop() }
 func (e *plainEnd) back()    { e.broker.Restart() }
@@ -104,7 +105,7 @@ type api struct {
 	t     *testing.T
 	judge *judge
 	end   otherEnd
-	relay *relay // nil on a cable
+	relay *relay.Relay // nil on a cable
 	start func(config interpreter.Config, args ...string) *interpreter.Board
 	board *interpreter.Board
 	good  int
@@ -116,11 +117,12 @@ func newAPI(t *testing.T, broker *mosquitto.Broker, end otherEnd, start func(int
 
 // newPlainAPI is one with a umqtt over a socket.
 func newPlainAPI(t *testing.T, version string, broker *mosquitto.Broker, dir string, login ...string) *api {
-	r := newRelay(t, broker.Addr())
-	a := newAPI(t, broker, &plainEnd{broker, r}, func(config interpreter.Config, args ...string) *interpreter.Board {
+	var a *api
+	r := relay.New(t, broker.Addr(), func() { a.board.Say("over") })
+	a = newAPI(t, broker, &plainEnd{broker, r}, func(config interpreter.Config, args ...string) *interpreter.Board {
 		config.Version, config.Program, config.Args = version, filepath.Join("testdata", "api.py"), append([]string{"umqtt"}, args...)
 		config.Libraries = []string{dir, filepath.Join("testdata", "lib"), filepath.Join("testdata", "socket")}
-		config.UARTs = map[int]string{1: r.slave.Name()}
+		config.UARTs = map[int]string{1: r.BoardPath()}
 		return interpreter.Start(t, config)
 	}, login...)
 	a.relay = r
@@ -131,9 +133,6 @@ func newPlainAPI(t *testing.T, version string, broker *mosquitto.Broker, dir str
 func (a *api) run(parts ...string) {
 	a.t.Helper()
 	a.board = a.start(interpreter.Config{Heap: 1 << 20, Loose: true}, parts...) // memory is another test's
-	if a.relay != nil {
-		a.relay.board = a.board
-	}
 	taken, part, done := 0, "", false
 	for !done {
 		if !patience.Within(2*patience.Limit, func() bool { return len(a.board.LinesFrom(taken)) > 0 || a.board.Ended() }) {
@@ -157,9 +156,9 @@ func (a *api) run(parts ...string) {
 			case "ask":
 				a.board.Say("answer %s", a.answer(strings.Split(rest, " ")))
 			case "dial":
-				a.board.Say("%s", map[bool]string{true: "dialed", false: "refused"}[a.relay.dial()])
+				a.board.Say("%s", map[bool]string{true: "dialed", false: "refused"}[a.relay.Dial()])
 			case "hangup":
-				a.relay.hangUp()
+				a.relay.HangUp()
 				a.board.Say("hungup")
 			case "done":
 				done = true

@@ -1,4 +1,11 @@
-package micropython
+// Package relay is a modem between the pty of a board and a TCP address: bytes are bytes, both ways, and nothing is checked or repeated. A MQTT client on a board reaches a
+// broker through it without a gateway, which is what the gateway is compared with.
+//
+//	r := relay.New(t, broker.Addr(), func() { board.Say("over") })
+//	// ... a board whose UART is r.BoardPath() asks for a connection ...
+//	r.Dial()
+//	r.HangUp()
+package relay
 
 import (
 	"errors"
@@ -11,17 +18,16 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/umqttd/umqttd/test/cable"
-	"github.com/umqttd/umqttd/test/micropython/interpreter"
 	"github.com/umqttd/umqttd/test/patience"
 )
 
-// relay is a modem between the pty of a board and the broker: bytes are bytes, both ways. The board dials and hangs up by what it says to the test.
-type relay struct {
-	t       *testing.T
+// Relay is a modem. Its methods belong to the test's goroutine.
+type Relay struct {
+	t       testing.TB
 	address string // of the broker
 	master  *os.File
 	slave   *os.File // kept open, for the terminal's settings
-	board   *interpreter.Board
+	over    func()   // the other side has hung up
 	ended   sync.WaitGroup
 	paused  chan struct{} // up has carried all that it has read
 	resume  chan struct{}
@@ -31,16 +37,17 @@ type relay struct {
 	down sync.WaitGroup
 }
 
-func newRelay(t *testing.T, address string) *relay {
+// New returns a modem that is connected with nobody, until the test ends. Over is called, by any goroutine, behind the last byte when the other side has hung up.
+func New(t testing.TB, address string, over func()) *Relay {
 	t.Helper()
 	master, slave, err := cable.OpenPTY()
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("relay: %v", err)
 	}
-	r := &relay{t: t, address: address, master: master, slave: slave, paused: make(chan struct{}), resume: make(chan struct{})}
+	r := &Relay{t: t, address: address, over: over, master: master, slave: slave, paused: make(chan struct{}), resume: make(chan struct{})}
 	r.ended.Go(r.up)
 	t.Cleanup(func() {
-		r.hangUp()
+		r.HangUp()
 		_ = master.Close()
 		r.ended.Wait()
 		_ = slave.Close()
@@ -48,8 +55,11 @@ func newRelay(t *testing.T, address string) *relay {
 	return r
 }
 
+// BoardPath returns where the board finds its end. It is raw.
+func (r *Relay) BoardPath() string { return r.slave.Name() }
+
 // up carries what the board writes; to nobody, if nobody is connected.
-func (r *relay) up() {
+func (r *Relay) up() {
 	buf := make([]byte, 4096)
 	for {
 		n, err := r.master.Read(buf)
@@ -70,9 +80,9 @@ func (r *relay) up() {
 	}
 }
 
-// dial connects the board with the broker and reports whether it could.
-func (r *relay) dial() bool {
-	r.hangUp()
+// Dial connects the board with the broker and reports whether it could.
+func (r *Relay) Dial() bool {
+	r.HangUp()
 	conn, err := net.Dial("tcp", r.address)
 	if err != nil {
 		return false
@@ -98,7 +108,7 @@ func (r *relay) dial() bool {
 			r.mu.Unlock()
 			_ = conn.Close()
 			if mine {
-				r.board.Say("over")
+				r.over()
 			}
 			return
 		}
@@ -107,7 +117,7 @@ func (r *relay) dial() bool {
 }
 
 // flush waits until all that the board has written is with the broker: else it would be the beginning of what the next connection carries.
-func (r *relay) flush() {
+func (r *Relay) flush() {
 	patience.Wait(r.t, "what the board wrote is read", func() bool {
 		n, err := unix.IoctlGetInt(int(r.slave.Fd()), unix.TIOCOUTQ)
 		return err == nil && n == 0
@@ -118,8 +128,8 @@ func (r *relay) flush() {
 	r.resume <- struct{}{}
 }
 
-// hangUp ends the connection, if there is one.
-func (r *relay) hangUp() {
+// HangUp ends the connection, if there is one.
+func (r *Relay) HangUp() {
 	r.flush()
 	r.mu.Lock()
 	conn := r.conn
@@ -131,8 +141,8 @@ func (r *relay) hangUp() {
 	r.down.Wait()
 }
 
-// drop ends the connection as a cable that is pulled does: the broker sees it end, and so does the board.
-func (r *relay) drop() {
+// Drop ends the connection as a cable that is pulled does: the broker sees it end, and so does the board.
+func (r *Relay) Drop() {
 	r.mu.Lock()
 	conn := r.conn
 	r.mu.Unlock()
